@@ -1,0 +1,59 @@
+# `make` lists the targets. What takes more than a line is in internal/tools.
+
+# Which packages, and which of their tests: make test PKG=./scenarios RUN=TestRouter
+PKG   ?= ./...
+RUN   ?=
+COUNT ?= 1
+# Who runs the tests: root, user, or both.
+WHO ?= both
+OUT := out
+# Where a failed test's files go (packets, topology, story).
+ARTIFACTS ?= $(OUT)/failed
+FUZZTIME  ?= 10s
+
+tools := internal/tools
+suite := WHO=$(WHO) ARTIFACTS='$(ARTIFACTS)' $(tools)/test.sh $(if $(RUN),-run '$(RUN)')
+
+.DEFAULT_GOAL := help
+.PHONY: help test race stress bench benchstat cover fuzz lint fmt packages clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  Variables: PKG=./scenarios RUN=TestRouter COUNT=20 WHO=root|user|both ARTIFACTS=DIR FUZZTIME=1m"
+
+test: ## Every test, as root and as an ordinary user; installs missing Debian packages
+	@$(suite) -count=$(COUNT) $(PKG)
+
+race: ## The same under the race detector, COUNT times
+	@$(suite) -race -count=$(COUNT) -timeout=60m $(PKG)
+
+stress: ## The same under the race detector, 20 times, with every processor busy
+	@WHO=$(WHO) ARTIFACTS='$(ARTIFACTS)' $(tools)/stress.sh $(if $(RUN),-run '$(RUN)') $(PKG)
+
+bench: ## Benchmarks, as whoever calls (make -s bench COUNT=10 > new.txt)
+	@go test -run '^$$' -bench '$(or $(RUN),.)' -benchmem -count=$(COUNT) $(PKG)
+
+benchstat: ## Compare two runs of bench (make benchstat OLD=old.txt NEW=new.txt)
+	@go tool -modfile=$(tools)/go.mod benchstat $(OLD) $(NEW)
+
+cover: ## Statement coverage of all packages together, as whoever calls
+	@mkdir -p $(OUT)
+	@go test -count=1 -coverpkg=./... -coverprofile=$(OUT)/cover.out $(PKG)
+	@go tool cover -html=$(OUT)/cover.out -o $(OUT)/cover.html
+	@go tool cover -func=$(OUT)/cover.out | tail -n 1
+	@echo "line by line: $(OUT)/cover.html"
+
+fuzz: ## Every fuzz target for FUZZTIME each
+	@$(tools)/fuzz.sh '$(FUZZTIME)' $(PKG)
+
+lint: ## gofmt, go vet, staticcheck, actionlint, shellcheck
+	@$(tools)/lint.sh
+
+fmt: ## Format the Go files
+	@gofmt -w .
+
+packages: ## Install the programs that the tests and checks use (Debian, Ubuntu)
+	@$(tools)/packages.sh test lint stress
+
+clean: ## Remove what these targets wrote
+	@rm -rf $(OUT)
