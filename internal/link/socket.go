@@ -1,0 +1,44 @@
+// Package link makes and reads network devices by rtnetlink where
+// vishvananda/netlink lacks an attribute: both ends of a veth with an index,
+// a MAC and a namespace of their own in one message, all settings of a bridge
+// at creation, and the state of bridge ports.
+//
+// Numbers and layouts are those of include/uapi/linux/if_link.h and
+// rtnetlink(7).
+package link
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/netrig/netrig/internal/ns"
+	"github.com/vishvananda/netlink/nl"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// Socket is an rtnetlink socket in one namespace. It can be used from any
+// goroutine, also from several at once.
+type Socket struct{ sockets map[int]*nl.SocketHandle }
+
+// Open opens an rtnetlink socket inside n.
+func Open(n *ns.Namespace) (*Socket, error) {
+	// The library changes threads' namespaces by itself and wants to be told
+	// that this goroutine stays on its thread meanwhile.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	s, err := nl.GetNetlinkSocketAt(netns.NsHandle(n.Fd()), netns.None(), unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("open an rtnetlink socket: %w", err)
+	}
+	return &Socket{map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: {Socket: s}}}, nil
+}
+
+// Close closes the socket.
+func (s *Socket) Close() { s.sockets[unix.NETLINK_ROUTE].Close() }
+
+func (s *Socket) request(kind, flags int) *nl.NetlinkRequest {
+	req := nl.NewNetlinkRequest(kind, flags)
+	req.Sockets = s.sockets
+	return req
+}
