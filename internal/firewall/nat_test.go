@@ -1,0 +1,194 @@
+package firewall
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+func TestMasquerade(t *testing.T) {
+	everywhere(t, func(l *topology) {
+		l.keepTracking()
+		l.tcpServer(l.server, 80)
+		server := l.udp(l.server, 53)
+		sees := func(want netip.Addr) {
+			l.Helper()
+			require.Equal(l, want, l.overTCP(l.client, l.serverAddr, 80))
+			require.Equal(l, want, l.overUDP(l.client, l.serverAddr, 53, server).Addr())
+		}
+		sees(l.clientAddr)
+		for name, c := range map[string]struct {
+			change  func(*Rule)
+			matches bool
+		}{
+			"all":                {func(*Rule) {}, true},
+			"source":             {func(r *Rule) { r.Source = l.clientNet }, true},
+			"one source":         {func(r *Rule) { r.Source = netip.PrefixFrom(l.clientAddr, l.clientAddr.BitLen()) }, true},
+			"other source":       {func(r *Rule) { r.Source = l.serverNet }, false},
+			"not source":         {func(r *Rule) { r.Source, r.NotSource = l.serverNet, true }, true},
+			"not this source":    {func(r *Rule) { r.Source, r.NotSource = l.clientNet, true }, false},
+			"not destination":    {func(r *Rule) { r.Destination, r.NotDestination = l.serverNet, true }, false},
+			"out":                {func(r *Rule) { r.Out = "out0" }, true},
+			"other out":          {func(r *Rule) { r.Out = "out" }, false},
+			"out, any rest":      {func(r *Rule) { r.Out = "out+" }, true},
+			"not out":            {func(r *Rule) { r.Out, r.NotOut = "in0", true }, true},
+			"not this out":       {func(r *Rule) { r.Out, r.NotOut = "out0", true }, false},
+			"not out, any rest":  {func(r *Rule) { r.Out, r.NotOut = "out+", true }, false},
+			"source and not out": {func(r *Rule) { r.Source, r.Out, r.NotOut = l.clientNet, "in0", true }, true},
+		} {
+			r := l.rule(Postrouting, Masquerade)
+			c.change(&r)
+			id := l.add(r)
+			l.Logf("%s: %s", name, r)
+			if c.matches {
+				sees(l.outside)
+				require.EqualValues(l, 2, l.count(id), "flows translated by %s", r)
+			} else {
+				sees(l.clientAddr)
+				require.Zero(l, l.count(id), "flows translated by %s", r)
+			}
+			l.remove(id)
+			sees(l.clientAddr)
+		}
+	})
+}
+
+func TestMasqueradeOfEchoes(t *testing.T) {
+	everywhere(t, func(l *topology) {
+		l.add(l.rule(Postrouting, Masquerade))
+		watch := open(l.T, l.Backend.Name(), l.server)
+		echo := l.rule(Input, Count)
+		echo.Protocol, echo.ICMPType = "icmp", Type(8)
+		if l.family == IPv6 {
+			echo.Protocol, echo.ICMPType = "icmpv6", Type(128)
+		}
+		counts := map[netip.Addr]ID{}
+		for _, source := range []netip.Addr{l.clientAddr, l.outside} {
+			echo.Source = netip.PrefixFrom(source, source.BitLen())
+			id, err := watch.Add(echo)
+			require.NoError(l, err)
+			counts[source] = id
+		}
+		l.ping(l.client, l.serverAddr, 5)
+		for source, want := range map[netip.Addr]uint64{l.clientAddr: 0, l.outside: 5} {
+			packets, _, err := watch.Counters(counts[source])
+			require.NoError(l, err)
+			require.Equal(l, want, packets, "echo requests from %s", source)
+		}
+	})
+}
+
+func TestSNAT(t *testing.T) {
+	everywhere(t, func(l *topology) {
+		l.tcpServer(l.server, 80)
+		server := l.udp(l.server, 53)
+		r := l.rule(Postrouting, SNAT)
+		r.To, r.Out = l.spare, "out0"
+		id := l.add(r)
+		require.Equal(l, l.spare, l.overTCP(l.client, l.serverAddr, 80))
+		require.Equal(l, l.spare, l.overUDP(l.client, l.serverAddr, 53, server).Addr())
+		l.remove(id)
+
+		r.Protocol, r.ToPort = "udp", 5555
+		l.add(r)
+		require.Equal(l, netip.AddrPortFrom(l.spare, 5555), l.overUDP(l.client, l.serverAddr, 53, server))
+	})
+}
+
+func TestDNAT(t *testing.T) {
+	everywhere(t, func(l *topology) {
+		l.keepTracking()
+		l.tcpServer(l.server, 80)
+		server := l.udp(l.server, 53)
+		forward := func(protocol string, port, toPort uint16) Rule {
+			r := l.rule(Prerouting, DNAT)
+			r.Destination = netip.PrefixFrom(l.inside, l.inside.BitLen())
+			r.Protocol, r.DestinationPort, r.To, r.ToPort = protocol, port, l.serverAddr, toPort
+			return r
+		}
+		l.refusedWith(unix.ECONNREFUSED, l.client, l.inside, 8080)
+
+		tcp := l.add(forward("tcp", 8080, 80))
+		require.Equal(l, l.clientAddr, l.overTCP(l.client, l.inside, 8080))
+		require.EqualValues(l, 1, l.count(tcp))
+		samePort := l.add(forward("tcp", 80, 0))
+		require.Equal(l, l.clientAddr, l.overTCP(l.client, l.inside, 80))
+		l.add(forward("udp", 5353, 53))
+		require.Equal(l, l.clientAddr, l.overUDP(l.client, l.inside, 5353, server).Addr())
+		l.remove(tcp, samePort)
+		l.refusedWith(unix.ECONNREFUSED, l.client, l.inside, 8080)
+		l.refusedWith(unix.ECONNREFUSED, l.client, l.inside, 80)
+
+		notFrom := forward("tcp", 8080, 80)
+		notFrom.In, notFrom.NotIn = "in0", true
+		id := l.add(notFrom)
+		l.refusedWith(unix.ECONNREFUSED, l.client, l.inside, 8080)
+		require.Zero(l, l.count(id))
+		l.remove(id)
+		notFrom.In = "out0"
+		l.add(notFrom)
+		require.Equal(l, l.clientAddr, l.overTCP(l.client, l.inside, 8080))
+	})
+}
+
+func TestDNATOfOwnConnections(t *testing.T) {
+	everywhere(t, func(l *topology) {
+		l.tcpServer(l.server, 80)
+		r := l.rule(Output, DNAT)
+		r.Protocol, r.DestinationPort, r.To, r.ToPort = "tcp", 8080, l.serverAddr, 80
+		l.add(r)
+		require.Equal(l, l.outside, l.overTCP(l.gateway, l.absent, 8080))
+	})
+}
+
+func TestSNATOfWhatComesIn(t *testing.T) {
+	everywhere(t, func(l *topology) {
+		l.tcpServer(l.gateway, 80)
+		r := l.rule(Input, SNAT)
+		r.To = l.spare
+		l.add(r)
+		require.Equal(l, l.spare, l.overTCP(l.client, l.inside, 80))
+	})
+}
+
+func TestRedirect(t *testing.T) {
+	everywhere(t, func(l *topology) {
+		l.tcpServer(l.gateway, 3128)
+		l.tcpServer(l.server, 80)
+		r := l.rule(Prerouting, Redirect)
+		r.Protocol, r.DestinationPort, r.ToPort = "tcp", 80, 3128
+		id := l.add(r)
+		l.overTCP(l.client, l.serverAddr, 80)
+		require.EqualValues(l, 1, l.count(id))
+		l.refusedWith(unix.ECONNREFUSED, l.client, l.serverAddr, 3128)
+		l.remove(id)
+		r.DestinationPort, r.ToPort = 3128, 0
+		l.add(r)
+		l.overTCP(l.client, l.serverAddr, 3128)
+	})
+}
+
+// Removing the last rule that needs connection tracking switches it off:
+// established flows go out untranslated at once.
+func TestLastNATRuleRemovedInMidFlow(t *testing.T) {
+	everywhere(t, func(l *topology) {
+		server := l.udp(l.server, 53)
+		for port := uint16(4444); port < 4449; port++ { // a new flow each time
+			client := l.udp(l.client, port)
+			sees := func(want netip.Addr) {
+				l.Helper()
+				l.send(client, l.serverAddr, 53, "flow")
+				_, from := l.receive(server)
+				require.Equal(l, netip.AddrPortFrom(want, port), from)
+			}
+			first, second := l.add(l.rule(Postrouting, Masquerade)), l.add(l.rule(Postrouting, Masquerade))
+			sees(l.outside)
+			l.remove(first)
+			sees(l.outside) // still tracked, for the sake of the other
+			l.remove(second)
+			sees(l.clientAddr)
+		}
+	})
+}
