@@ -1,0 +1,67 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/netrig/netrig/internal/ns"
+)
+
+// attach opens the sockets of a tap. It runs on the thread.
+func (r *recorder) attach(t *Tap, n *ns.Namespace) error {
+	name := fmt.Sprintf("/proc/self/fd/%d", n.Fd())
+	namespace, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open the namespace %s: %w (was it closed?)", name, err)
+	}
+	defer unix.Close(namespace)
+	var st unix.Stat_t
+	if err := unix.Fstat(namespace, &st); err != nil || st.Ino != n.Inode() {
+		return fmt.Errorf("%s is not the namespace %d any more (it was closed): %w", name, n.Inode(), errClosed)
+	}
+	if err := unix.Setns(namespace, unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("enter the namespace: %w", err)
+	}
+	err = t.open(r.settings)
+	if back := unix.Setns(r.home, unix.CLONE_NEWNET); back != nil {
+		// The thread would open the next node's sockets all right, but keep
+		// this namespace alive.
+		err = errors.Join(err, fmt.Errorf("leave the namespace: %w", back))
+	}
+	if err == nil {
+		err = r.watch(t.fd)
+	}
+	if err != nil {
+		if t.fd >= 0 {
+			unix.Close(t.fd)
+		}
+		t.names.close()
+		return err
+	}
+	r.taps[int32(t.fd)] = t
+	return nil
+}
+
+// detach ends the recording of one tap. It runs on the thread. The socket is
+// closed when the answer is out.
+func (r *recorder) detach(t *Tap, now int64) error {
+	err := errors.Join(r.read(t, now), t.count())
+	_ = unix.EpollCtl(r.epoll, unix.EPOLL_CTL_DEL, t.fd, nil) // not in there if reading failed
+	delete(r.taps, int32(t.fd))
+	r.closing = append(r.closing, t.fd)
+	t.fd = -1
+	t.names.close()
+	return err
+}
+
+// drain reads what was queued until now (nanoseconds since 1970). It runs on
+// the thread.
+func (r *recorder) drain(now int64) error {
+	var errs []error
+	for _, t := range r.taps {
+		errs = append(errs, r.read(t, now), t.count())
+	}
+	return errors.Join(errs...)
+}

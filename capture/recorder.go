@@ -1,0 +1,149 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// tapsPerRecorder bounds how long a recorder's thread takes to end: 12 ms for
+// each of its sockets.
+const tapsPerRecorder = 10
+
+// recorder is a thread that reads the sockets of up to ten nodes.
+//
+// It is a thread of its own because of how such sockets are closed: close(2)
+// of an AF_PACKET socket waits for an RCU grace period (packet_release calls
+// synchronize_net), some 12 ms, and a process that ends closes its descriptors
+// one after the other. So the thread has a descriptor table of its own (see
+// isolate), and when the recording ends, so does the thread: the kernel then
+// closes the sockets in the thread's exit, off everyone's path, and those of
+// several threads at the same time.
+type recorder struct {
+	store    *store
+	settings settings
+	count    int           // taps; guarded by Recording.mu
+	wake     int           // write end of the pipe that wakes the thread
+	stopped  chan struct{} // closed when the thread has read its last packet
+
+	mu    sync.Mutex
+	queue []*request // for the thread to do
+	ended bool       // no request is taken any more
+
+	// What follows belongs to the thread.
+	own     bool // it has a descriptor table of its own
+	epoll   int
+	woken   int // read end of the pipe
+	home    int // the namespace that the thread came from
+	reader  reader
+	taps    map[int32]*Tap // by descriptor
+	closing []int          // descriptors to close when there is nothing else to do
+	failed  error          // why the thread can read no more
+	end     bool
+}
+
+// run is the thread. It returns without unlocking the thread, which ends it.
+func (r *recorder) run(keep []int, wake int, started chan<- error) {
+	runtime.LockOSThread()
+	if unix.Gettid() == os.Getpid() {
+		// The main thread can't end, and its descriptor table is the one that
+		// /proc/self shows. While it is held here, the next goroutine gets
+		// another.
+		defer runtime.UnlockOSThread()
+		passed := make(chan error)
+		go r.run(keep, wake, passed)
+		started <- <-passed
+		return
+	}
+	if err := r.prepare(keep, wake); err != nil {
+		r.closeAll()
+		started <- err
+		return
+	}
+	started <- nil
+	events := make([]unix.EpollEvent, tapsPerRecorder+1)
+	for !r.end {
+		n, err := unix.EpollWait(r.epoll, events, -1)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			r.fail(fmt.Errorf("wait for packets: %w", err))
+		}
+		requested := r.failed != nil
+		for _, event := range events[:max(n, 0)] {
+			if int(event.Fd) == r.woken {
+				requested = true
+				continue
+			}
+			// It is read even while requests wait: they are few, and read too.
+			if err := r.read(r.taps[event.Fd], 0); err != nil {
+				r.fail(err)
+			}
+		}
+		if requested {
+			r.serve()
+		}
+	}
+	r.mu.Lock()
+	r.ended = true
+	left := r.queue
+	r.queue = nil
+	r.mu.Unlock()
+	for _, q := range left {
+		q.finish(errStopped)
+	}
+	close(r.stopped)
+	if !r.own {
+		r.closeAll()
+	}
+}
+
+// prepare gives the thread what it needs.
+func (r *recorder) prepare(keep []int, wake int) (err error) {
+	r.epoll, r.woken, r.home = -1, -1, -1
+	// The pipe is opened anew, through the main thread's table (/proc/self is
+	// the thread group's leader): a descriptor of before is not there after.
+	r.own = keep != nil && isolate(keep) == nil
+	name := fmt.Sprintf("/proc/self/fd/%d", wake)
+	if r.woken, err = unix.Open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err != nil {
+		return fmt.Errorf("open %s: %w (is /proc mounted?)", name, err)
+	}
+	if r.home, err = unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+		return fmt.Errorf("open the thread's own namespace: %w", err)
+	}
+	if r.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return os.NewSyscallError("epoll_create1", err)
+	}
+	return r.watch(r.woken)
+}
+
+func (r *recorder) watch(fd int) error {
+	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(r.epoll, unix.EPOLL_CTL_ADD, fd, &event))
+}
+
+func (r *recorder) closeAll() {
+	for fd, t := range r.taps {
+		unix.Close(int(fd))
+		t.names.close()
+	}
+	for _, fd := range append(r.closing, r.epoll, r.woken, r.home) {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}
+
+// fail notes why the thread can read no more; whoever asks next is told. The
+// sockets are not looked at any more, or the thread would turn forever.
+func (r *recorder) fail(err error) {
+	r.failed = errors.Join(r.failed, err)
+	for fd := range r.taps {
+		_ = unix.EpollCtl(r.epoll, unix.EPOLL_CTL_DEL, int(fd), nil) // at worst it was not in there
+	}
+}

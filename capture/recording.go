@@ -1,0 +1,201 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/netrig/netrig/internal/ns"
+)
+
+// Recording holds the packets of one lab: every node recorded adds to one
+// store, ordered by time. Its methods are safe for concurrent use.
+type Recording struct {
+	// Pending, if set, tells whether packets wait in a queue that empties by
+	// itself later (a queueing discipline that delays: netem, tbf), and where.
+	// [Recording.Settle] waits for as long as it says true. Set it before the
+	// first Settle.
+	Pending func() (where string, waiting bool)
+
+	settings settings
+	store    store
+
+	mu        sync.Mutex // guards what follows
+	recorders []*recorder
+	taps      []*Tap
+	closed    bool
+}
+
+type settings struct {
+	buffer     int // bytes of the receive buffer asked for
+	whole, cut int // frames up to whole bytes are kept whole, longer ones cut to cut
+}
+
+// Option changes how a Recording records.
+type Option func(*settings)
+
+// Buffer sets the size of the receive buffer of each node, in bytes. The
+// kernel doubles it for its own bookkeeping. Without CAP_NET_ADMIN in the
+// initial user namespace the sysctl net.core.rmem_max is the limit.
+// The default is 8 MiB.
+func Buffer(bytes int) Option { return func(s *settings) { s.buffer = bytes } }
+
+// Keep sets how much of a frame is kept: one of up to whole bytes is kept
+// whole, of a longer one the first cut bytes. The default is Keep(2048, 128):
+// frames of an Ethernet are whole, and of the unsegmented ones of up to 64 KiB
+// that veth hands over in bulk transfers the headers are there.
+//
+// A larger cut is dear: up to 128 bytes the kernel lets go of the rest of the
+// frame at once (skb_condense in net/core/skbuff.c, if what is left fits into
+// the head of the buffer), beyond that each frame takes its full 64 KiB of the
+// receive buffer. One of 400 KB then holds 30 frames instead of 600.
+func Keep(whole, cut int) Option {
+	return func(s *settings) { s.whole, s.cut = max(whole, 64), max(min(cut, whole), 64) }
+}
+
+// New makes a recording without nodes. It costs nothing before the first
+// Attach.
+func New(o ...Option) *Recording {
+	r := &Recording{settings: settings{buffer: 8 << 20, whole: 2048, cut: 128}}
+	for _, set := range o {
+		set(&r.settings)
+	}
+	return r
+}
+
+var errClosed = errors.New("the recording is closed")
+
+// Attach records every interface of the namespace, those to come included,
+// under the name of a node. The recording runs when it returns: a packet sent
+// right after is in it. The namespace may be closed by its owner afterwards,
+// but it lives until the recording of the node ends.
+func (r *Recording) Attach(node string, n *ns.Namespace) (*Tap, error) {
+	if err := stampingWorks(); err != nil {
+		return nil, fmt.Errorf("record %s: %w", node, err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, fmt.Errorf("record %s: %w", node, errClosed)
+	}
+	t := &Tap{node: node, recording: r, fd: -1}
+	t.recorder = r.free()
+	if t.recorder == nil {
+		started, err := takeRecorder(&r.store, r.settings)
+		if err != nil {
+			return nil, fmt.Errorf("record %s: %w", node, err)
+		}
+		r.recorders = append(r.recorders, started)
+		t.recorder = started
+	}
+	if err := t.recorder.call(func() error { return t.recorder.attach(t, n) }); err != nil {
+		return nil, fmt.Errorf("record %s: %w", node, err)
+	}
+	t.recorder.count++
+	r.taps = append(r.taps, t)
+	return t, nil
+}
+
+// free is a recorder that can take one more tap, nil if there is none.
+func (r *Recording) free() *recorder {
+	for _, rec := range r.recorders {
+		if rec.count < tapsPerRecorder {
+			return rec
+		}
+	}
+	return nil
+}
+
+// Drain returns when every packet that the kernel had queued for the taps'
+// sockets before the call is in the store. A packet that the kernel has handed
+// to an interface or got from one is queued there: whoever has seen a reply
+// need only drain to have the whole exchange. It fails if a node could not be
+// read.
+func (r *Recording) Drain() error {
+	r.mu.Lock()
+	recorders := slices.Clone(r.recorders)
+	r.mu.Unlock()
+	return drain(recorders)
+}
+
+func drain(recorders []*recorder) error {
+	now := time.Now().UnixNano()
+	requests := make([]*request, len(recorders))
+	for i, rec := range recorders {
+		requests[i] = rec.post(func() error { return rec.drain(now) })
+	}
+	var errs []error
+	for _, q := range requests {
+		if err := q.wait(); err != nil && !errors.Is(err, errStopped) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Close ends the recording of all nodes, after a drain: a packet sent right
+// before is in it. The packets stay readable. The sockets are closed in the
+// background, since that waits for the kernel (see recorder).
+func (r *Recording) Close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return
+	}
+	r.closed = true
+	for _, rec := range r.recorders {
+		rec.stop(time.Now().UnixNano())
+	}
+	for _, rec := range r.recorders {
+		<-rec.stopped
+		awaitEnd(rec.wake)
+	}
+	r.recorders = nil
+}
+
+// Tap is the recording of one node.
+type Tap struct {
+	node      string
+	recording *Recording
+	recorder  *recorder
+	once      sync.Once
+	names     names
+	drops     drops
+
+	// What follows belongs to the recorder's thread.
+	fd int // AF_PACKET socket in the recorder's descriptor table, -1 once closed
+}
+
+// Node is the name given to [Recording.Attach].
+func (t *Tap) Node() string { return t.node }
+
+// Close ends the recording of this node, after a drain. The namespace is let
+// go of shortly after.
+func (t *Tap) Close() {
+	t.once.Do(func() {
+		now := time.Now().UnixNano()
+		// The error is that the recording was closed before: then all is done.
+		_ = t.recorder.call(func() error { return t.recorder.detach(t, now) })
+		t.recording.mu.Lock()
+		t.recorder.count--
+		t.recording.mu.Unlock()
+	})
+}
+
+// Learn tells the name of an interface before the kernel does: of one that is
+// about to be made.
+func (t *Tap) Learn(index int, name string) { t.names.set(index, name) }
+
+// Rename tells that an interface is about to be renamed: packets from before
+// the call keep the name that it had.
+func (t *Tap) Rename(index int, name string) {
+	now := time.Now().UnixNano()
+	// After the recording's end there is nothing left to name.
+	_ = t.recorder.call(func() error {
+		err := t.recorder.read(t, now)
+		t.names.set(index, name)
+		return err
+	})
+}
