@@ -1,0 +1,129 @@
+package harness_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/netrig/netrig/harness"
+	"github.com/netrig/netrig/internal/try"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Whatever can be wrong in a test's own text fails the test at the line that
+// holds it, with a message that names the thing and says what to do. Each entry
+// is wrong in one way; says is a part of the message for each thing that it has
+// to hold.
+var badInput = []struct {
+	name string
+	do   func(lab *harness.Lab, a, b *harness.Node)
+	says []string
+}{
+	{"a node's name twice", func(lab *harness.Lab, _, _ *harness.Node) { lab.Node("a") }, []string{`already has a node "a"`}},
+	{"a node's name of 16 characters", func(lab *harness.Lab, _, _ *harness.Node) { lab.Node("abcdefghijklmnop") }, []string{"abcdefghijklmnop", "16 characters", "at most 15"}},
+	{"a node's name with a slash", func(lab *harness.Lab, _, _ *harness.Node) { lab.Node("a/b") }, []string{`"a/b"`, "'/'"}},
+	{"a node's name that leads out", func(lab *harness.Lab, _, _ *harness.Node) { lab.Node("..") }, []string{`".."`, "reserved"}},
+	{"a node without a name", func(lab *harness.Lab, _, _ *harness.Node) { lab.Node("") }, []string{"empty"}},
+	{"an interface's name twice", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("veth0") }, []string{"node a", `interface "veth0" already`}},
+	{"an interface's name of 16 characters", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("abcdefghijklmnop") }, []string{"16 characters"}},
+	{"an interface's name with a slash", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("x/y") }, []string{`"x/y"`}},
+	{"an interface named lo", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("lo") }, []string{`"lo" already`}},
+	{"an address without prefix", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("p", "10.0.0.1") }, []string{"node a", "interface p", `"10.0.0.1"`, "10.0.0.1/24"}},
+	{"an IPv6 address without prefix", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("p", "fd00::1") }, []string{"fd00::1/64"}},
+	{"an address that is none", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("p", "10.0.0.300/24") }, []string{`"10.0.0.300/24"`}},
+	{"an address twice", func(_ *harness.Lab, a, _ *harness.Node) { a.AddAddress("veth0", "192.168.0.1/24") }, []string{"192.168.0.1/24", "veth0", "already"}},
+	{"an address removed that is not there", func(_ *harness.Lab, a, _ *harness.Node) { a.DelAddress("veth0", "10.9.9.9/24") }, []string{"10.9.9.9/24", "does not have it"}},
+	{"an address for an interface that is not there", func(_ *harness.Lab, a, _ *harness.Node) { a.AddAddress("eth7", "10.0.0.1/24") }, []string{"eth7", "no such interface", "lo, veth0"}},
+	{"a port connected twice", func(lab *harness.Lab, a, b *harness.Node) {
+		p := a.Port("p")
+		lab.Connect(p, b.Port("q"))
+		lab.Connect(p, b.Port("r"))
+	}, []string{"a:p", "connected to b:q already"}},
+	{"a port connected to itself", func(lab *harness.Lab, a, _ *harness.Node) { p := a.Port("p"); lab.Connect(p, p) }, []string{"a:p", "itself"}},
+	{"no port", func(lab *harness.Lab, a, _ *harness.Node) { lab.Connect(a.Port("p"), nil) }, []string{"nil"}},
+	{"a port never connected", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("p") }, []string{"a:p", "never connected"}},
+	{"a port used before it is connected", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("p").Up() }, []string{"interface p", "before it is connected", "Lab.Connect"}},
+	{"an MTU too small", func(lab *harness.Lab, a, b *harness.Node) { lab.Connect(a.Port("p"), b.Port("q"), harness.MTU(60)) }, []string{"60 bytes", "68"}},
+	{"an MTU too small for IPv6", func(lab *harness.Lab, a, b *harness.Node) {
+		lab.Connect(a.Port("p", "fd01::1/64"), b.Port("q"), harness.MTU(1000))
+	}, []string{"1000 bytes", "1280", "RFC 8200"}},
+	{"a hardware address that is none", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("p").SetMAC("02:00") }, []string{`"02:00"`}},
+	{"a gateway that is not on link", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.0/8", "192.168.9.1") }, []string{"10.0.0.0/8 via 192.168.9.1", "not on link", "192.168.0.1/24 on veth0"}},
+	{"an IPv6 gateway that is not on link", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("fd09::/64", "fd07::1") }, []string{"fd09::/64 via fd07::1", "not on link"}},
+	{"a gateway that is no address", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.0/8", "b") }, []string{`"b" is not an IP address`}},
+	{"a destination with host bits", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.1/8", "192.168.0.2") }, []string{"10.0.0.1/8", "10.0.0.0/8"}},
+	{"a route without gateway and device", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.0/8", "") }, []string{"gateway", "harness.Device"}},
+	{"a route through an interface that is not there", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.0/8", "", harness.Device("eth7")) }, []string{"eth7", "no such interface"}},
+	{"a route twice", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.AddRoute("10.0.0.0/8", "192.168.0.2")
+		a.AddRoute("10.0.0.0/8", "192.168.0.2")
+	}, []string{"10.0.0.0/8 via 192.168.0.2", "already"}},
+	{"a route removed that is not there", func(_ *harness.Lab, a, _ *harness.Node) { a.DelRoute("10.0.0.0/8", "") }, []string{"10.0.0.0/8"}},
+	{"a route type that is none", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.0/8", "", harness.RouteType("loop")) }, []string{`"loop"`, "blackhole"}},
+	{"an unknown sysctl", func(_ *harness.Lab, a, _ *harness.Node) { a.SetSysctl("net.ipv4.nonsense", 1) }, []string{"net.ipv4.nonsense", "no such sysctl"}},
+	{"a sysctl of the machine", func(_ *harness.Lab, a, _ *harness.Node) { a.SetSysctl("kernel.hostname", "x") }, []string{"kernel.hostname", "below net."}},
+	{"a sysctl that leads out", func(_ *harness.Lab, a, _ *harness.Node) { a.SetSysctl("net/../kernel/hostname", "x") }, []string{"below net."}},
+	{"a sysctl's value that is none", func(_ *harness.Lab, a, _ *harness.Node) { a.SetSysctl("net.ipv4.ip_default_ttl", "many") }, []string{"net.ipv4.ip_default_ttl", `"many"`, "does not take this value"}},
+	{"a bridge's name twice", func(_ *harness.Lab, a, _ *harness.Node) { a.Bridge("veth0") }, []string{`"veth0" already`}},
+	{"a bridge's address without prefix", func(_ *harness.Lab, a, _ *harness.Node) { a.Bridge("br0", harness.Address("10.0.0.1")) }, []string{"bridge br0", "10.0.0.1/24"}},
+	{"a forward delay that the kernel refuses", func(_ *harness.Lab, a, _ *harness.Node) { a.Bridge("br0", harness.STP(time.Second)) }, []string{"1s", "2s and 30s"}},
+	{"masquerade out of an interface that is not there", func(_ *harness.Lab, a, _ *harness.Node) { a.Masquerade(harness.NAT{Out: "eth7"}) }, []string{`"eth7"`, "could never match", "veth0"}},
+	{"masquerade to an address", func(_ *harness.Lab, a, _ *harness.Node) { a.Masquerade(harness.NAT{To: "10.0.0.1"}) }, []string{"10.0.0.1", "SNAT"}},
+	{"masquerade of a source that is none", func(_ *harness.Lab, a, _ *harness.Node) { a.Masquerade(harness.NAT{Source: "lan"}) }, []string{`"lan"`}},
+	{"SNAT without an address", func(_ *harness.Lab, a, _ *harness.Node) { a.SNAT(harness.NAT{Out: "veth0"}) }, []string{"the new source"}},
+	{"a port forward without a port", func(_ *harness.Lab, a, _ *harness.Node) { a.PortForward(harness.Forward{To: "10.0.0.1:80"}) }, []string{"Port is 0"}},
+	{"a port forward to nowhere", func(_ *harness.Lab, a, _ *harness.Node) { a.PortForward(harness.Forward{Port: 80}) }, []string{"field To is empty"}},
+	{"a port forward of two families", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.PortForward(harness.Forward{Port: 80, Destination: "192.168.0.1", To: "[fd00::1]:80"})
+	}, []string{"mixes IPv4 and IPv6"}},
+	{"a policy that is none", func(_ *harness.Lab, a, _ *harness.Node) { a.ForwardPolicy("reject") }, []string{`"reject"`, "accept or drop"}},
+	{"a hook without a policy", func(_ *harness.Lab, a, _ *harness.Node) { a.Policy(harness.Prerouting, "drop") }, []string{"prerouting", "no policy"}},
+	{"an answer that is none", func(_ *harness.Lab, a, _ *harness.Node) { a.Reject(harness.Filter{}, "shout") }, []string{`"shout"`}},
+	{"a filter's port without a protocol", func(_ *harness.Lab, a, _ *harness.Node) { a.Drop(harness.Filter{Port: 80}) }, []string{"80"}},
+	{"a server of no network", func(_ *harness.Lab, a, _ *harness.Node) { a.Serve("icmp", ":1") }, []string{"icmp"}},
+	{"a server at an address of another", func(_ *harness.Lab, a, _ *harness.Node) { a.Serve("tcp", "10.9.9.9:80") }, []string{"node a", "10.9.9.9:80", "cannot assign requested address"}},
+	{"a name server that is none", func(_ *harness.Lab, a, _ *harness.Node) { a.UseResolver("dns") }, []string{`"dns"`}},
+	{"an interface asked for that is not there", func(_ *harness.Lab, a, _ *harness.Node) { a.MAC("eth7") }, []string{"eth7", "lo, veth0"}},
+	{"a missing program", func(_ *harness.Lab, a, _ *harness.Node) { a.Run("no-such-program") }, []string{"no-such-program", "node a", "install the Debian package"}},
+	{"a program that fails", func(_ *harness.Lab, a, _ *harness.Node) { a.Run("sh", "-c", "echo reason >&2; exit 3") }, []string{"exit status 3", "reason"}},
+	{"a neighbour that is no address", func(_ *harness.Lab, a, _ *harness.Node) { a.AddNeighbor("veth0", "b", nil) }, []string{`"b"`}},
+	{"a frame without a header", func(_ *harness.Lab, a, b *harness.Node) {
+		p := a.Port("p")
+		a.Lab().Connect(p, b.Port("q"))
+		p.Inject([]byte{1, 2, 3})
+	}, []string{"interface p", "frame 1 of 1 (3 bytes)"}},
+}
+
+func TestBadInput(t *testing.T) {
+	t.Parallel()
+	for _, c := range badInput {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := try.Run("bad", func(tb testing.TB) {
+				lab, a, b, _ := pair(tb)
+				c.do(lab, a, b)
+			})
+			require.True(t, r.Failed, "it must fail")
+			require.Nil(t, r.Panic, r.Stack)
+			require.NotEmpty(t, r.Lines)
+			for _, part := range c.says {
+				assert.Contains(t, r.Lines[0].Text, part)
+			}
+			assert.Equal(t, "badinput_test.go", r.Lines[0].File, "the line is the caller's: %s", r.Log())
+		})
+	}
+}
+
+// A lab that has no TestMain to put it into the sandbox, an unknown backend and
+// an unknown timer profile are refused before anything is made.
+func TestBadOptions(t *testing.T) {
+	for says, option := range map[string]harness.Option{
+		`backend "ipfw" is unknown: use one of nftables, iptables, iptables-legacy`: harness.WithBackend("ipfw"),
+		`timer profile "slow" is unknown`:                                           harness.WithTimers("slow"),
+	} {
+		r := try.Run("bad", func(tb testing.TB) { harness.New(tb, option) })
+		require.True(t, r.Failed)
+		assert.Contains(t, r.Log(), says)
+		assert.Contains(t, r.Log(), "badinput_test.go:")
+	}
+}

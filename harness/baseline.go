@@ -1,0 +1,145 @@
+package harness
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+)
+
+// setting is a sysctl, as a path below /proc/sys/net/, and its value.
+type setting struct{ path, value string }
+
+// baseline is set on every node before its first device exists. A new
+// namespace copies IPv4 settings from the machine's own, where Docker,
+// distributions and administrators change them: whatever a scenario may depend
+// on is listed here, so that the machine can't leak in. The values are the
+// kernel's own defaults except where a comment says otherwise. Interfaces take
+// conf/default when they are created.
+var baseline = []setting{
+	// First: changing it resets others (Documentation/networking/ip-sysctl.rst).
+	{"ipv4/ip_forward", "0"},
+
+	{"ipv4/conf/all/rp_filter", "0"}, {"ipv4/conf/default/rp_filter", "0"},
+	{"ipv4/conf/all/arp_ignore", "0"}, {"ipv4/conf/default/arp_ignore", "0"},
+	{"ipv4/conf/all/arp_announce", "0"}, {"ipv4/conf/default/arp_announce", "0"},
+	{"ipv4/conf/all/arp_filter", "0"}, {"ipv4/conf/default/arp_filter", "0"},
+	{"ipv4/conf/all/arp_accept", "0"}, {"ipv4/conf/default/arp_accept", "0"},
+	{"ipv4/conf/all/arp_notify", "0"}, {"ipv4/conf/default/arp_notify", "0"},
+	{"ipv4/conf/all/proxy_arp", "0"}, {"ipv4/conf/default/proxy_arp", "0"},
+	{"ipv4/conf/all/accept_local", "0"}, {"ipv4/conf/default/accept_local", "0"},
+	{"ipv4/conf/all/route_localnet", "0"}, {"ipv4/conf/default/route_localnet", "0"},
+	{"ipv4/conf/all/src_valid_mark", "0"}, {"ipv4/conf/default/src_valid_mark", "0"},
+	{"ipv4/conf/all/send_redirects", "1"}, {"ipv4/conf/default/send_redirects", "1"},
+	{"ipv4/conf/all/accept_redirects", "1"}, {"ipv4/conf/default/accept_redirects", "1"},
+	{"ipv4/conf/all/secure_redirects", "1"}, {"ipv4/conf/default/secure_redirects", "1"},
+	{"ipv4/conf/all/accept_source_route", "0"}, {"ipv4/conf/default/accept_source_route", "0"},
+	{"ipv4/conf/all/log_martians", "0"}, {"ipv4/conf/default/log_martians", "0"},
+	{"ipv4/conf/all/ignore_routes_with_linkdown", "0"}, {"ipv4/conf/default/ignore_routes_with_linkdown", "0"},
+	{"ipv4/conf/all/promote_secondaries", "0"}, {"ipv4/conf/default/promote_secondaries", "0"},
+	{"ipv4/icmp_echo_ignore_all", "0"},
+	{"ipv4/ip_default_ttl", "64"},
+	{"ipv4/ip_nonlocal_bind", "0"},
+
+	// No answer is sought from routers that a scenario did not ask for, and
+	// an address is usable at once: with duplicate address detection left on,
+	// a routed path works only after 2 s (the router's link-local address).
+	{"ipv6/conf/all/accept_dad", "0"}, {"ipv6/conf/default/accept_dad", "0"},
+	{"ipv6/conf/all/router_solicitations", "0"}, {"ipv6/conf/default/router_solicitations", "0"},
+	{"ipv6/conf/all/accept_ra", "0"}, {"ipv6/conf/default/accept_ra", "0"},
+	{"ipv6/conf/all/forwarding", "0"}, {"ipv6/conf/default/forwarding", "0"},
+	{"ipv6/conf/all/accept_redirects", "1"}, {"ipv6/conf/default/accept_redirects", "1"},
+	// Link-local addresses from the MAC, which makes them readable.
+	{"ipv6/conf/all/addr_gen_mode", "0"}, {"ipv6/conf/default/addr_gen_mode", "0"},
+	{"ipv6/conf/all/use_tempaddr", "0"}, {"ipv6/conf/default/use_tempaddr", "0"},
+	{"ipv6/conf/all/disable_ipv6", "1"}, {"ipv6/conf/default/disable_ipv6", "1"},
+
+	// 1 in every new namespace once br_netfilter is loaded on the machine (and
+	// absent otherwise): bridged packets would then meet the packet filter.
+	{"bridge/bridge-nf-call-iptables", "0"},
+	{"bridge/bridge-nf-call-ip6tables", "0"},
+	{"bridge/bridge-nf-call-arptables", "0"},
+}
+
+// fastErrors takes the limits off ICMP errors.
+var fastErrors = []setting{
+	{"ipv4/icmp_ratemask", "0"},
+	// A limit of 0 alone still loses some; an empty mask exempts every type.
+	{"ipv6/icmp/ratelimit", "0"}, {"ipv6/icmp/ratemask", ""},
+}
+
+// fastTimers makes a neighbour that does not answer known in some 60 ms
+// (three tries of 20 ms), not 3 s, and keeps the kernel from probing a
+// neighbour again in mid-test (5 s by default), which would put a packet into
+// some window on a slow machine. They are an interface's own: a namespace has
+// no defaults for them (lookup_neigh_parms, net/core/neighbour.c).
+func fastTimers(iface string) []setting {
+	var all []setting
+	for _, family := range []string{"ipv4", "ipv6"} {
+		dir := family + "/neigh/" + iface + "/"
+		all = append(all, setting{dir + "retrans_time_ms", "20"}, setting{dir + "proxy_delay", "0"},
+			setting{dir + "delay_first_probe_time", "60"})
+	}
+	return all
+}
+
+// tune gives an interface of the lab the timers of its profile.
+func (n *Node) tune(iface string) error {
+	if n.lab.timers != FastTimers {
+		return nil
+	}
+	return n.space.Do(func() error { return applySettings(fastTimers(iface)) })
+}
+
+// applyBaseline sets the node's sysctls. What this kernel does not have (a
+// kernel without IPv6, without br_netfilter, an older one) has no effect there
+// either.
+func (n *Node) applyBaseline() error {
+	return n.space.Do(func() error {
+		if err := applySettings(baseline); err != nil {
+			return err
+		}
+		if n.lab.timers == FastTimers {
+			return applySettings(fastErrors)
+		}
+		return nil
+	})
+}
+
+func applySettings(settings []setting) error {
+	for _, s := range settings {
+		value := s.value
+		if value == "" {
+			value = "\n" // a write of no bytes is no write
+		}
+		err := writeSysctl(sysctlRoot+"net/"+s.path, value)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("set sysctl net/%s to %q: %w", s.path, s.value, err)
+		}
+	}
+	return nil
+}
+
+// enableIPv6 switches IPv6 on for the node's interfaces, those that are there
+// and those to come.
+func (n *Node) enableIPv6() {
+	n.lab.TB.Helper()
+	if n.ipv6 {
+		return
+	}
+	err := n.space.Do(func() error {
+		for _, which := range []string{"default", "all"} {
+			err := writeSysctl(sysctlRoot+"net/ipv6/conf/"+which+"/disable_ipv6", "0")
+			if errors.Is(err, unix.ENOENT) {
+				return errors.New("this kernel has no IPv6 (CONFIG_IPV6, or ipv6.disable=1 on its command line)")
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	n.must(err, "switch IPv6 on")
+	n.ipv6 = true
+}

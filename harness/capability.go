@@ -1,0 +1,60 @@
+package harness
+
+import (
+	"fmt"
+	"os/exec"
+	"testing"
+
+	"github.com/netrig/netrig/internal/firewall"
+	"github.com/netrig/netrig/internal/sandbox"
+)
+
+// Backends are the NAT and filter backends that can be used here, "nftables"
+// first.
+func Backends() []string { return firewall.Available() }
+
+// RequireBackend skips the test when a NAT and filter backend can't be used
+// here, or fails it when NETRIG_REQUIRE=1. A backend is tried out, with a rule
+// in a namespace of its own, not guessed at.
+func RequireBackend(t testing.TB, name string) {
+	t.Helper()
+	if err := firewall.Probe(name); err != nil {
+		missing(t, "the backend %s can't be used: %v", name, err)
+	}
+}
+
+// RequireProgram skips the test when a program is not installed, or fails it
+// when NETRIG_REQUIRE=1.
+func RequireProgram(t testing.TB, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err != nil {
+			missing(t, "the program %s is not installed: install the Debian package %s", name, packageOf(name))
+		}
+	}
+}
+
+func missing(t testing.TB, format string, args ...any) {
+	t.Helper()
+	text := "netrig: " + fmt.Sprintf(format, args...)
+	if sandbox.RequireAll() {
+		t.Fatal(text + " (NETRIG_REQUIRE=1)")
+	}
+	t.Skip(text)
+}
+
+// packageOf is the Debian package that a program comes in, where its name
+// differs.
+func packageOf(program string) string {
+	packages := map[string]string{
+		"ip": "iproute2", "bridge": "iproute2", "tc": "iproute2", "ss": "iproute2", "nstat": "iproute2",
+		"brctl": "bridge-utils", "ping": "iputils-ping", "arping": "iputils-arping", "nft": "nftables",
+		"iptables-legacy": "iptables", "ip6tables-legacy": "iptables", "ip6tables": "iptables",
+		"iptables-nft": "iptables", "ip6tables-nft": "iptables", "iptables-save": "iptables",
+		"dnsmasq": "dnsmasq-base", "nsenter": "util-linux",
+	}
+	if p, ok := packages[program]; ok {
+		return p
+	}
+	return program
+}

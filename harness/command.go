@@ -1,0 +1,168 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/netrig/netrig/internal/deadline"
+	"golang.org/x/sys/unix"
+)
+
+// Cmd is an exec.Cmd whose program runs in a node. Start, Run, Output and
+// CombinedOutput enter the node; everything else is exec.Cmd's.
+type Cmd struct {
+	*exec.Cmd
+	node *Node
+
+	mu      sync.Mutex
+	waited  bool
+	started bool
+}
+
+// Command is a program to be run in the node. It sees the node's interfaces
+// (also below /sys), its own /etc/resolv.conf when UseResolver was called, and
+// the nodes of the lab by name for `ip -n NAME` and `ip netns exec NAME`. What
+// still runs when the test ends is killed, with its process group.
+func (n *Node) Command(name string, args ...string) *Cmd {
+	return n.wrap(exec.Command(name, args...))
+}
+
+// CommandContext is Command, killed when ctx ends.
+func (n *Node) CommandContext(ctx context.Context, name string, args ...string) *Cmd {
+	return n.wrap(exec.CommandContext(ctx, name, args...))
+}
+
+func (n *Node) wrap(c *exec.Cmd) *Cmd {
+	// A group of its own, so that what the program starts ends with it.
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// Output may be held open by a grandchild that outlives the program.
+	c.WaitDelay = deadline.Of(time.Second)
+	return &Cmd{Cmd: c, node: n}
+}
+
+// Run runs a program in the node and returns what it printed on its standard
+// output. The test fails when the program can't be started or does not exit
+// with 0, with what it printed on standard error.
+func (n *Node) Run(name string, args ...string) string {
+	n.lab.TB.Helper()
+	c := n.Command(name, args...)
+	var stdout, stderr bytes.Buffer
+	c.Stdout, c.Stderr = &stdout, &stderr
+	if err := c.Run(); err != nil {
+		n.fatalf("%s: %v\n%s%s", c, err, stdout.String(), stderr.String())
+	}
+	return stdout.String()
+}
+
+// Start starts the program in the node.
+func (c *Cmd) Start() error {
+	if c.Err != nil {
+		return c.explain(c.Err)
+	}
+	c.node.lab.TB.Helper()
+	mounts, err := c.node.mountSpace()
+	if err != nil {
+		return c.explain(err)
+	}
+	// The child takes the namespaces of the thread that starts it. This thread
+	// can't leave the mount namespace again cleanly (its file system context is
+	// no longer shared with the others), so it ends with its goroutine.
+	failed := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		failed <- c.startHere(mounts)
+	}()
+	if err := <-failed; err != nil {
+		return c.explain(err)
+	}
+	c.started = true
+	c.node.onStop(c.kill)
+	return nil
+}
+
+func (c *Cmd) startHere(mounts *mountSpace) error {
+	if err := mounts.enter(); err != nil {
+		return err
+	}
+	if err := unix.Setns(c.node.space.Fd(), unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("enter the network namespace: %w", err)
+	}
+	return c.Cmd.Start()
+}
+
+func (c *Cmd) explain(err error) error {
+	if errors.Is(err, exec.ErrNotFound) {
+		err = fmt.Errorf("%w: install the Debian package %s", err, packageOf(c.Args[0]))
+	}
+	return fmt.Errorf("run %s in node %s: %w", c.Args[0], c.node.name, err)
+}
+
+// Wait waits for the program to end, as exec.Cmd.Wait does.
+func (c *Cmd) Wait() error {
+	err := c.Cmd.Wait()
+	c.mu.Lock()
+	c.waited = true
+	c.mu.Unlock()
+	return err
+}
+
+// Run starts the program in the node and waits for it to end.
+func (c *Cmd) Run() error {
+	if err := c.Start(); err != nil {
+		return err
+	}
+	return c.Wait()
+}
+
+// Output runs the program and returns its standard output. As with exec.Cmd,
+// an *exec.ExitError then holds what it printed on standard error.
+func (c *Cmd) Output() ([]byte, error) {
+	var stdout, stderr bytes.Buffer
+	if c.Stdout != nil {
+		return nil, errors.New("netrig: Stdout already set")
+	}
+	c.Stdout = &stdout
+	keep := c.Stderr == nil
+	if keep {
+		c.Stderr = &stderr
+	}
+	err := c.Run()
+	var exit *exec.ExitError
+	if keep && errors.As(err, &exit) {
+		exit.Stderr = stderr.Bytes()
+	}
+	return stdout.Bytes(), err
+}
+
+// CombinedOutput runs the program and returns its standard output and standard
+// error together.
+func (c *Cmd) CombinedOutput() ([]byte, error) {
+	if c.Stdout != nil || c.Stderr != nil {
+		return nil, errors.New("netrig: Stdout or Stderr already set")
+	}
+	var both bytes.Buffer
+	c.Stdout, c.Stderr = &both, &both
+	err := c.Run()
+	return both.Bytes(), err
+}
+
+// kill ends the program and its process group, if it has not been waited for.
+func (c *Cmd) kill() {
+	c.mu.Lock()
+	waited := c.waited
+	c.mu.Unlock()
+	// Also after the program itself has ended: its group may live on. The group's
+	// number can't be somebody else's meanwhile, since while a process is in the
+	// group the number stays taken, and an empty group is ESRCH.
+	_ = unix.Kill(-c.Process.Pid, unix.SIGKILL)
+	if !waited {
+		_ = c.Cmd.Wait()
+	}
+}

@@ -1,0 +1,121 @@
+package harness
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/mdlayher/netlink"
+	"github.com/ti-mo/conntrack"
+	"golang.org/x/sys/unix"
+)
+
+// Tuple is one direction of a connection as connection tracking knows it. For
+// ICMP echoes the ports are the echo's identifier, in both places.
+type Tuple struct{ Source, Destination netip.AddrPort }
+
+// String is "source > destination".
+func (t Tuple) String() string { return t.Source.String() + " > " + t.Destination.String() }
+
+// Connection is an entry of the connection tracking table. Without address
+// translation Reply is Original turned around; with it, the difference between
+// the two is the translation.
+type Connection struct {
+	Protocol        string // "tcp", "udp", "icmp", "icmpv6" or the protocol's number
+	Original, Reply Tuple
+	State           string        // of TCP: "SYN_SENT", "ESTABLISHED", ...; "" for others
+	Timeout         time.Duration // until the entry goes, in whole seconds
+	SourceNAT       bool          // the source address or port is translated
+	DestinationNAT  bool          // the destination address or port is translated
+	SeenReply       bool
+	Assured         bool // not dropped early when the table is full
+	Mark            uint32
+	Zone            uint16
+}
+
+// String writes the entry nearly as conntrack(8) does.
+func (c Connection) String() string {
+	state := c.State
+	if state != "" {
+		state = " " + state
+	}
+	return fmt.Sprintf("%s%s %s, reply %s", c.Protocol, state, c.Original, c.Reply)
+}
+
+// Conntrack is the node's connection tracking table, of both families. It is
+// empty while nothing in the node (a NAT rule, a rule about states) asks for
+// connections to be tracked.
+func (n *Node) Conntrack() []Connection {
+	n.lab.TB.Helper()
+	var flows []conntrack.Flow
+	err := n.withConntrack(func(c *conntrack.Conn) (err error) { flows, err = c.Dump(nil); return err })
+	n.must(err, "list the tracked connections")
+	all := make([]Connection, 0, len(flows))
+	for _, f := range flows {
+		all = append(all, connectionOf(f))
+	}
+	return all
+}
+
+// FlushConntrack forgets every tracked connection of the node: packets of
+// established ones are then taken for new ones.
+func (n *Node) FlushConntrack() {
+	n.lab.TB.Helper()
+	n.must(n.withConntrack((*conntrack.Conn).Flush), "flush the tracked connections")
+}
+
+func (n *Node) withConntrack(f func(*conntrack.Conn) error) error {
+	c, err := conntrack.Dial(&netlink.Config{NetNS: n.space.Fd()})
+	if err == nil {
+		defer c.Close()
+		err = f(c)
+	}
+	if errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) {
+		return fmt.Errorf("%w: this kernel does not show tracked connections: build it with CONFIG_NF_CT_NETLINK, or as root `modprobe nf_conntrack_netlink`", err)
+	}
+	return err
+}
+
+func connectionOf(f conntrack.Flow) Connection {
+	c := Connection{
+		Original: tupleOf(f.TupleOrig), Reply: tupleOf(f.TupleReply),
+		Timeout:   time.Duration(f.Timeout) * time.Second,
+		SourceNAT: f.Status.SrcNAT(), DestinationNAT: f.Status.DstNAT(),
+		SeenReply: f.Status.SeenReply(), Assured: f.Status.Assured(), Mark: f.Mark, Zone: f.Zone,
+	}
+	switch p := f.TupleOrig.Proto.Protocol; p {
+	case unix.IPPROTO_TCP:
+		c.Protocol = "tcp"
+		if t := f.ProtoInfo.TCP; t != nil {
+			c.State = tcpStateName(t.State)
+		}
+	case unix.IPPROTO_UDP:
+		c.Protocol = "udp"
+	case unix.IPPROTO_ICMP:
+		c.Protocol = "icmp"
+	case unix.IPPROTO_ICMPV6:
+		c.Protocol = "icmpv6"
+	default:
+		c.Protocol = fmt.Sprint(p)
+	}
+	return c
+}
+
+func tupleOf(t conntrack.Tuple) Tuple {
+	from, to := t.Proto.SourcePort, t.Proto.DestinationPort
+	if t.Proto.ICMPv4 || t.Proto.ICMPv6 {
+		from, to = t.Proto.ICMPID, t.Proto.ICMPID
+	}
+	return Tuple{netip.AddrPortFrom(t.IP.SourceAddress, from), netip.AddrPortFrom(t.IP.DestinationAddress, to)}
+}
+
+// tcpStateName is the name of a TCP_CONNTRACK_* value
+// (include/uapi/linux/netfilter/nf_conntrack_tcp.h).
+func tcpStateName(s uint8) string {
+	names := []string{"NONE", "SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE", "SYN_SENT2"}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return fmt.Sprint(s)
+}

@@ -1,0 +1,225 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/netrig/netrig/capture"
+	"github.com/netrig/netrig/internal/deadline"
+	"github.com/netrig/netrig/internal/firewall"
+	"github.com/netrig/netrig/internal/sandbox"
+)
+
+// Lab is one network under test. It is a testing.TB too, so that
+// require.NoError(lab, err) works and later explanations hang on it. Its
+// methods are for the test's goroutine, as those of testing.T are.
+type Lab struct {
+	testing.TB
+
+	timers    Timers
+	backend   string
+	recording *capture.Recording
+
+	mu        sync.Mutex
+	nodes     []*Node
+	byName    map[string]*Node
+	nextIndex int
+	steps     []Step
+	start     capture.Mark
+	scratch   string // folder of the lab's own, made when first needed
+}
+
+// Step is a heading in the lab's story.
+type Step struct {
+	Name string
+	At   capture.Mark
+}
+
+// Option changes what New makes.
+type Option func(*Lab)
+
+// Timers is a set of kernel timers for neighbours and ICMP errors.
+type Timers string
+
+const (
+	// FastTimers makes a dead neighbour known in some 60 ms, and ICMP errors
+	// unlimited. Tests about anything but a timer want these. They hold for the
+	// interfaces that the lab makes; those made by outside programs in a node
+	// have the kernel's own.
+	FastTimers Timers = "fast"
+	// KernelTimers leaves the kernel's own: a dead neighbour is known after 3 s.
+	KernelTimers Timers = "kernel"
+)
+
+// WithTimers chooses the timer profile; FastTimers is the default.
+func WithTimers(t Timers) Option { return func(l *Lab) { l.timers = t } }
+
+// WithBackend chooses what carries out the NAT and filter verbs: "nftables"
+// (the default: by netlink, no program needed), "iptables" (the nf_tables
+// variant) or "iptables-legacy". A backend that can't be used here skips the
+// test, or fails it when NETRIG_REQUIRE=1.
+func WithBackend(name string) Option { return func(l *Lab) { l.backend = name } }
+
+// firstIndex is the first interface index that a lab gives out: above those
+// that the devices of tunnel modules (sit0, tunl0, ...) take in every
+// namespace.
+const firstIndex = 101
+
+// New makes an empty lab, which ends with the test t.
+func New(t testing.TB, options ...Option) *Lab {
+	t.Helper()
+	if !sandbox.Active() {
+		t.Fatal("netrig: the test does not run inside the sandbox: add\n\tfunc TestMain(m *testing.M) { harness.Main(m) }\nto the package's tests")
+	}
+	l := &Lab{
+		TB:        t,
+		timers:    FastTimers,
+		backend:   firewall.NFTables,
+		recording: capture.New(),
+		byName:    map[string]*Node{},
+		nextIndex: firstIndex,
+	}
+	for _, o := range options {
+		o(l)
+	}
+	if l.timers != FastTimers && l.timers != KernelTimers {
+		t.Fatalf("netrig: timer profile %q is unknown: use harness.FastTimers or harness.KernelTimers", l.timers)
+	}
+	if !slices.Contains(firewall.Names(), l.backend) {
+		t.Fatalf("netrig: backend %q is unknown: use one of %s", l.backend, strings.Join(firewall.Names(), ", "))
+	}
+	if l.backend != firewall.NFTables {
+		RequireBackend(t, l.backend)
+	}
+	l.start = l.recording.Mark()
+	l.recording.Pending = l.pending
+	t.Cleanup(l.close)
+	return l
+}
+
+// Recording holds the packets of every node of the lab, from before the first.
+func (l *Lab) Recording() *capture.Recording { return l.recording }
+
+// Timers is the lab's timer profile.
+func (l *Lab) Timers() Timers { return l.timers }
+
+// Backend is the name of what carries out the NAT and filter verbs.
+func (l *Lab) Backend() string { return l.backend }
+
+// All are the lab's nodes, in the order in which they were made.
+func (l *Lab) All() []*Node {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]*Node(nil), l.nodes...)
+}
+
+// Record runs f and returns the packets of f, and no others: those that were
+// on their way before are in no window, and those that f set going are waited
+// for until they have reached their end.
+func (l *Lab) Record(f func()) capture.Window {
+	l.TB.Helper()
+	l.Settle()
+	from := l.recording.Mark()
+	f()
+	l.Settle()
+	return l.recording.Window(from, l.recording.Mark())
+}
+
+// settleTime bounds waiting for packets under way: longer than the kernel's
+// own three tries for a neighbour that does not answer.
+const settleTime = 5 * time.Second
+
+// Settle returns when no packet of the lab is under way: none between two
+// interfaces, none waiting for a neighbour's address, none in a queue that
+// delays packets.
+func (l *Lab) Settle() {
+	l.TB.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), deadline.Of(settleTime))
+	defer cancel()
+	if err := l.recording.Settle(ctx); err != nil {
+		l.fatalf("the lab does not come to rest: %v", err)
+	}
+}
+
+// Step puts a heading into the lab's story: the packets from here on belong
+// to it.
+func (l *Lab) Step(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.steps = append(l.steps, Step{name, l.recording.Mark()})
+}
+
+// Steps are the headings so far.
+func (l *Lab) Steps() []Step {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]Step(nil), l.steps...)
+}
+
+// fatalf fails the test at the line of the verb's caller: every method between
+// has called Helper.
+func (l *Lab) fatalf(format string, args ...any) {
+	l.TB.Helper()
+	l.TB.Fatalf("netrig: "+format, args...)
+}
+
+// must fails the test when err is one, with what was tried before it.
+func (l *Lab) must(err error, format string, args ...any) {
+	if err != nil {
+		l.TB.Helper()
+		l.fatalf("%s: %v", fmt.Sprintf(format, args...), err)
+	}
+}
+
+// index hands out an interface index that nothing else in the lab has, so that
+// an index alone names an interface in a capture, and no two ends of a cable
+// share one.
+func (l *Lab) index() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.nextIndex++
+	return l.nextIndex - 1
+}
+
+func (l *Lab) close() {
+	l.TB.Helper()
+	for _, n := range l.nodes {
+		n.stop()
+	}
+	l.finish()
+	l.recording.Close()
+	// All descriptors together, without a wait between: the kernel then takes
+	// the namespaces apart in one go.
+	for _, n := range l.nodes {
+		n.close()
+	}
+	l.removeScratch()
+}
+
+// finish reports what would make the test's result worth less than it looks.
+func (l *Lab) finish() {
+	l.TB.Helper()
+	if l.TB.Skipped() {
+		return
+	}
+	for _, drop := range l.recording.Dropped() {
+		l.TB.Errorf("netrig: %s", drop)
+	}
+	if !l.TB.Failed() {
+		for _, n := range l.nodes {
+			for _, p := range n.ports {
+				if p.index == 0 {
+					l.TB.Errorf("netrig: the port %s was declared but never connected", p)
+				}
+			}
+		}
+	}
+	if l.TB.Failed() {
+		l.save()
+	}
+}

@@ -1,0 +1,22 @@
+package harness
+
+import (
+	"testing"
+
+	"github.com/netrig/netrig/internal/sandbox"
+)
+
+// Main runs the tests of m inside namespaces of their own (network, mount and
+// PID, and for an ordinary user a user namespace too) and does not return.
+// Call it from TestMain. The machine's own links, addresses, routes, sysctls
+// and mounts can't be changed from in there by accident, and whatever ends the
+// tests, every process that they started and every namespace ends with them.
+//
+// Arguments, standard streams, signals and the exit status are handed over, so
+// that the flags of go test work as usual. Where the kernel forbids namespaces
+// the process says which setting forbids them, and exits with 1.
+//
+// The environment variable NETRIG_SANDBOX=inplace runs the tests where they
+// are, for debuggers; NETRIG_REQUIRE=1 turns every skip for something missing
+// into a failure.
+func Main(m *testing.M) { sandbox.Main(m) }

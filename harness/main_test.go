@@ -1,0 +1,42 @@
+package harness_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/netrig/netrig/harness"
+	"github.com/netrig/netrig/internal/try"
+)
+
+func TestMain(m *testing.M) { harness.Main(m) }
+
+// pair is the smallest lab: two nodes on a cable, of both families.
+func pair(t testing.TB, options ...harness.Option) (lab *harness.Lab, a, b *harness.Node, cable *harness.Cable) {
+	t.Helper()
+	lab = harness.New(t, options...)
+	a, b = lab.Node("a"), lab.Node("b")
+	cable = lab.Connect(a.Port("veth0", "192.168.0.1/24", "fd00::1/64"), b.Port("veth1", "192.168.0.2/24", "fd00::2/64"))
+	return lab, a, b, cable
+}
+
+// linkTimeForTests bounds waits of tests for states that the kernel or another
+// goroutine brings about.
+const linkTimeForTests = 5 * time.Second
+
+// failingLab runs a lab that sends a packet and fails, and returns its log.
+func failingLab() string {
+	return try.Run("failing", func(t testing.TB) {
+		lab, a, _, _ := pair(t)
+		lab.Step("before the failure")
+		c, err := a.Dial("udp", "192.168.0.2:9")
+		if err == nil {
+			_, err = c.Write([]byte("x"))
+			c.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		lab.Step("the failure")
+		t.Error("on purpose")
+	}).Log()
+}

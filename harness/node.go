@@ -1,0 +1,221 @@
+package harness
+
+import (
+	"fmt"
+	"net"
+	"sync"
+
+	"github.com/netrig/netrig/capture"
+	"github.com/netrig/netrig/internal/firewall"
+	"github.com/netrig/netrig/internal/link"
+	"github.com/netrig/netrig/internal/ns"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Node is one network namespace: a host, a router, a container. What it can do
+// is in the other files of the package: ports, routes, NAT, commands, questions.
+type Node struct {
+	lab    *Lab
+	name   string
+	number int // from 1, as in its MAC addresses
+
+	space *ns.Namespace
+	route *netlink.Handle
+	raw   *link.Socket
+	tap   *capture.Tap
+
+	mu        sync.Mutex
+	ports     []*Port
+	bridges   []*Bridge
+	byName    map[string]*Port
+	ipv6      bool
+	rules     firewall.Backend
+	servers   []*Server
+	closers   []func()
+	mounts    *mountSpace
+	resolvers []string
+}
+
+// NodeOption changes what Lab.Node makes.
+type NodeOption func(*nodeSettings)
+
+type nodeSettings struct{ loopbackDown, ipv6, unrecorded bool }
+
+// LoopbackDown leaves `lo` down, as `ip netns add` does. A node's own addresses
+// then do not answer the node itself.
+func LoopbackDown() NodeOption { return func(s *nodeSettings) { s.loopbackDown = true } }
+
+// IPv6 switches IPv6 on from the start. Without it, IPv6 is on from the node's
+// first IPv6 address on, so that captures of IPv4 hold no IPv6 noise.
+func IPv6() NodeOption { return func(s *nodeSettings) { s.ipv6 = true } }
+
+// Unrecorded makes a node whose packets are not recorded, for bulk traffic.
+func Unrecorded() NodeOption { return func(s *nodeSettings) { s.unrecorded = true } }
+
+// Node makes a node: a fresh network namespace with `lo` up and nothing else,
+// every sysctl that scenarios depend on set explicitly, and recording on.
+func (l *Lab) Node(name string, options ...NodeOption) *Node {
+	l.TB.Helper()
+	if err := checkName("a node", name); err != nil {
+		l.fatalf("%v", err)
+	}
+	if l.byName[name] != nil {
+		l.fatalf("the lab already has a node %q", name)
+	}
+	var settings nodeSettings
+	for _, o := range options {
+		o(&settings)
+	}
+	n := &Node{lab: l, name: name, number: len(l.nodes) + 1, byName: map[string]*Port{}}
+	if err := n.open(settings); err != nil {
+		n.close()
+		l.fatalf("node %s: %v", name, err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.nodes = append(l.nodes, n)
+	l.byName[name] = n
+	return n
+}
+
+// Nodes makes n nodes; format holds one verb for the number, from 1: "ns%d".
+func (l *Lab) Nodes(format string, n int, options ...NodeOption) []*Node {
+	l.TB.Helper()
+	nodes := make([]*Node, n)
+	for i := range nodes {
+		nodes[i] = l.Node(fmt.Sprintf(format, i+1), options...)
+	}
+	return nodes
+}
+
+func (n *Node) open(s nodeSettings) (err error) {
+	if n.space, err = ns.New(); err != nil {
+		return err
+	}
+	if n.raw, err = link.Open(n.space); err != nil {
+		return err
+	}
+	if n.route, err = handleAt(n.space); err != nil {
+		return err
+	}
+	if err := n.applyBaseline(); err != nil {
+		return err
+	}
+	if s.ipv6 {
+		n.enableIPv6()
+	}
+	if !s.unrecorded {
+		if n.tap, err = n.lab.recording.Attach(n.name, n.space); err != nil {
+			return err
+		}
+	}
+	if !s.loopbackDown {
+		if err := n.raw.Up(1, 0); err != nil {
+			return fmt.Errorf("set lo up: %w", err)
+		}
+	}
+	return nil
+}
+
+// handleAt opens an rtnetlink socket of the library inside the namespace. Only
+// that family: the library's default set fails on kernels without all of them.
+func handleAt(space *ns.Namespace) (*netlink.Handle, error) {
+	h, err := netlink.NewHandleAt(nsHandle(space), unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("open an rtnetlink socket: %w", err)
+	}
+	return h, nil
+}
+
+// Name is the node's name.
+func (n *Node) Name() string { return n.name }
+
+// Lab is the lab that the node is part of.
+func (n *Node) Lab() *Lab { return n.lab }
+
+// String is the node's name.
+func (n *Node) String() string { return n.name }
+
+// NetnsPath names the node's namespace for outside programs, as in
+// `nsenter --net=PATH`, `ip link set veth0 netns PATH` or CNI_NETNS. It holds
+// until the test ends.
+func (n *Node) NetnsPath() string { return n.space.Path() }
+
+// Do runs f inside the node, on the calling goroutine: FailNow, Skip and
+// panics in f work as usual. Sockets that f opens belong to the node and can be
+// used anywhere afterwards; goroutines that f starts run outside the node.
+func (n *Node) Do(f func() error) error {
+	if err := n.space.Do(f); err != nil {
+		return fmt.Errorf("in node %s: %w", n.name, err)
+	}
+	return nil
+}
+
+// MAC is the hardware address of one of the node's interfaces.
+func (n *Node) MAC(name string) net.HardwareAddr {
+	n.lab.TB.Helper()
+	return n.Interface(name).MAC
+}
+
+// StopRecording ends the recording of this node's packets: before bulk
+// traffic, say. What was recorded stays.
+func (n *Node) StopRecording() {
+	if n.tap != nil {
+		n.tap.Close()
+		n.tap = nil
+	}
+}
+
+// Recorded tells whether the node's packets are being recorded.
+func (n *Node) Recorded() bool { return n.tap != nil }
+
+// must fails the test, naming the node.
+func (n *Node) must(err error, format string, args ...any) {
+	if err != nil {
+		n.lab.TB.Helper()
+		n.lab.fatalf("node %s: %s: %v", n.name, fmt.Sprintf(format, args...), err)
+	}
+}
+
+func (n *Node) fatalf(format string, args ...any) {
+	n.lab.TB.Helper()
+	n.lab.fatalf("node %s: %s", n.name, fmt.Sprintf(format, args...))
+}
+
+// onStop has f run when the lab ends, before the namespaces are closed.
+func (n *Node) onStop(f func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.closers = append(n.closers, f)
+}
+
+// stop ends what runs in the node, the newest first.
+func (n *Node) stop() {
+	n.mu.Lock()
+	closers := n.closers
+	n.closers = nil
+	n.mu.Unlock()
+	for i := len(closers) - 1; i >= 0; i-- {
+		closers[i]()
+	}
+}
+
+// close lets go of everything that holds the namespace.
+func (n *Node) close() {
+	if n.rules != nil {
+		n.rules.Close()
+	}
+	if n.route != nil {
+		n.route.Close()
+	}
+	if n.raw != nil {
+		n.raw.Close()
+	}
+	if n.mounts != nil {
+		n.mounts.close()
+	}
+	if n.space != nil {
+		n.space.Close()
+	}
+}

@@ -1,0 +1,230 @@
+package harness
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// RouteOption adds to a route what its destination and gateway don't say.
+type RouteOption func(*Node, *netlink.Route) error
+
+// Device names the interface that the route leaves by. With no gateway the
+// destination is then taken to be on the link itself.
+func Device(name string) RouteOption {
+	return func(n *Node, r *netlink.Route) error {
+		n.lab.TB.Helper()
+		r.LinkIndex = n.linkIndex(name)
+		return nil
+	}
+}
+
+// Metric is the route's priority: of two routes to the same destination the
+// lower metric wins. IPv6 takes 1024 without, IPv4 0.
+func Metric(metric int) RouteOption {
+	return func(_ *Node, r *netlink.Route) error { r.Priority = metric; return nil }
+}
+
+// OnLink has the kernel believe that the gateway is on the link, although no
+// address of the node covers it. It needs Device.
+func OnLink() RouteOption {
+	return func(_ *Node, r *netlink.Route) error { r.Flags |= int(netlink.FLAG_ONLINK); return nil }
+}
+
+// PreferredSource is the source address of packets that take the route and
+// have none yet.
+func PreferredSource(addr string) RouteOption {
+	return func(_ *Node, r *netlink.Route) error {
+		a, err := parseAddr("the preferred source", addr)
+		r.Src = a.AsSlice()
+		return err
+	}
+}
+
+// Table puts the route into a routing table other than the main one (254).
+func Table(id int) RouteOption {
+	return func(_ *Node, r *netlink.Route) error { r.Table = id; return nil }
+}
+
+// RouteMTU is the largest packet, in bytes, that the route takes.
+func RouteMTU(bytes int) RouteOption {
+	return func(_ *Node, r *netlink.Route) error { r.MTU = bytes; return nil }
+}
+
+// RouteType makes it a route that refuses: "blackhole" (drops in silence),
+// "unreachable" (ICMP host unreachable) or "prohibit" (ICMP administratively
+// prohibited).
+func RouteType(name string) RouteOption {
+	return func(_ *Node, r *netlink.Route) error {
+		kinds := map[string]int{"blackhole": unix.RTN_BLACKHOLE, "unreachable": unix.RTN_UNREACHABLE, "prohibit": unix.RTN_PROHIBIT, "unicast": unix.RTN_UNICAST}
+		kind, ok := kinds[name]
+		if !ok {
+			return fmt.Errorf("the route type %q is not blackhole, unreachable, prohibit or unicast", name)
+		}
+		r.Type = kind
+		return nil
+	}
+}
+
+// AddRoute adds a route to a prefix ("192.168.1.0/24"), an address
+// ("192.168.1.2") or "default" (that of the gateway's family; IPv4 when there
+// is no gateway; "::/0" says IPv6). The gateway is "" for a route that only
+// names a device.
+func (n *Node) AddRoute(destination, gateway string, options ...RouteOption) {
+	n.lab.TB.Helper()
+	r := n.wayTo(destination, gateway, options)
+	n.must(n.routeHint(r, n.route.RouteAdd(r)), "add the route %s", describeRoute(destination, gateway))
+}
+
+// ReplaceRoute adds a route, or puts it in the place of the one with the same
+// destination and metric.
+func (n *Node) ReplaceRoute(destination, gateway string, options ...RouteOption) {
+	n.lab.TB.Helper()
+	r := n.wayTo(destination, gateway, options)
+	n.must(n.routeHint(r, n.route.RouteReplace(r)), "replace the route %s", describeRoute(destination, gateway))
+}
+
+// DelRoute removes a route. The gateway and the options may say which, where
+// there are several to the destination.
+func (n *Node) DelRoute(destination, gateway string, options ...RouteOption) {
+	n.lab.TB.Helper()
+	r := n.buildRoute(destination, gateway, options)
+	n.must(n.routeHint(r, n.route.RouteDel(r)), "remove the route %s", describeRoute(destination, gateway))
+}
+
+// AddDefaultRoute adds the default route of the gateway's family.
+func (n *Node) AddDefaultRoute(gateway string, options ...RouteOption) {
+	n.lab.TB.Helper()
+	n.AddRoute("default", gateway, options...)
+}
+
+// wayTo is a route that is to be made, and so has to lead somewhere.
+func (n *Node) wayTo(destination, gateway string, options []RouteOption) *netlink.Route {
+	n.lab.TB.Helper()
+	r := n.buildRoute(destination, gateway, options)
+	if gateway == "" && r.LinkIndex == 0 && r.Type == unix.RTN_UNICAST {
+		n.fatalf("route %s: it needs a gateway, or harness.Device", destination)
+	}
+	return r
+}
+
+func (n *Node) buildRoute(destination, gateway string, options []RouteOption) *netlink.Route {
+	n.lab.TB.Helper()
+	what := "route " + describeRoute(destination, gateway)
+	var via netip.Addr
+	var err error
+	if gateway != "" {
+		via, err = parseAddr("the gateway", gateway)
+		n.must(err, "%s", what)
+	}
+	dst, err := parseDestination(destination, via)
+	n.must(err, "%s", what)
+	r := &netlink.Route{Dst: ipNet(dst), Family: netlink.FAMILY_V4, Type: unix.RTN_UNICAST}
+	if dst.Addr().Is6() {
+		r.Family = netlink.FAMILY_V6
+		n.enableIPv6()
+	}
+	if via.IsValid() {
+		if via.Is4() == dst.Addr().Is4() {
+			r.Gw = via.AsSlice()
+		} else {
+			r.Via = &netlink.Via{AddrFamily: netlinkFamily(via), Addr: via.AsSlice()}
+		}
+	}
+	for _, o := range options {
+		n.must(o(n, r), "%s", what)
+	}
+	if r.LinkIndex != 0 && gateway == "" && r.Family == netlink.FAMILY_V4 {
+		r.Scope = netlink.SCOPE_LINK
+	}
+	return r
+}
+
+func parseDestination(text string, gateway netip.Addr) (netip.Prefix, error) {
+	if text == "default" {
+		if gateway.Is6() {
+			return netip.PrefixFrom(netip.IPv6Unspecified(), 0), nil
+		}
+		return netip.PrefixFrom(netip.IPv4Unspecified(), 0), nil
+	}
+	if !strings.Contains(text, "/") {
+		a, err := parseAddr("the destination", text)
+		if err != nil {
+			return netip.Prefix{}, err
+		}
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return p, fmt.Errorf("the destination %q is neither a prefix such as 192.168.1.0/24 nor an address nor \"default\"", text)
+	}
+	if p != p.Masked() {
+		return p, fmt.Errorf("the destination %s has bits set beyond its prefix length; %s is the network", p, p.Masked())
+	}
+	return p, nil
+}
+
+func netlinkFamily(a netip.Addr) int {
+	if a.Is4() {
+		return netlink.FAMILY_V4
+	}
+	return netlink.FAMILY_V6
+}
+
+func describeRoute(destination, gateway string) string {
+	if gateway == "" {
+		return destination
+	}
+	return destination + " via " + gateway
+}
+
+// routeHint adds to the kernel's reason what it leaves out.
+func (n *Node) routeHint(r *netlink.Route, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.EEXIST):
+		return fmt.Errorf("%w: the node has a route to that destination with the same metric already: %s", err, n.routesTo(r.Dst))
+	case errors.Is(err, unix.ESRCH):
+		return fmt.Errorf("%w: there is no such route: %s", err, n.routesTo(r.Dst))
+	// IPv4 says ENETUNREACH, IPv6 EHOSTUNREACH or, for one's own address, EINVAL.
+	case r.Gw != nil && (errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.EHOSTUNREACH)):
+		return fmt.Errorf("%w: the gateway %s is not on link: the node's addresses are %s (harness.OnLink with harness.Device forces it)", err, r.Gw, n.addressList())
+	case errors.Is(err, unix.ENETDOWN):
+		return fmt.Errorf("%w: the interface is down", err)
+	case errors.Is(err, unix.EINVAL) && r.Gw != nil:
+		return fmt.Errorf("%w: the gateway may be the node's own address: the node's addresses are %s", err, n.addressList())
+	}
+	return err
+}
+
+func (n *Node) routesTo(dst *net.IPNet) string {
+	var found []string
+	for _, r := range n.Routes() {
+		if r.Destination == prefixOf(dst) {
+			found = append(found, r.String())
+		}
+	}
+	if found == nil {
+		return "the node has none to " + dst.String()
+	}
+	return strings.Join(found, ", ")
+}
+
+func (n *Node) addressList() string {
+	var all []string
+	for _, i := range n.Interfaces() {
+		for _, a := range i.Addresses {
+			all = append(all, a.Prefix.String()+" on "+i.Name)
+		}
+	}
+	if all == nil {
+		return "none"
+	}
+	return strings.Join(all, ", ")
+}

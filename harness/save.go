@@ -1,0 +1,70 @@
+package harness
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// save keeps what a failed test leaves behind: the story of its packets, and
+// the packets themselves for tshark or Wireshark.
+func (l *Lab) save() {
+	l.TB.Helper()
+	folder, err := l.artifacts()
+	if err == nil {
+		err = l.saveTo(folder)
+	}
+	if err != nil {
+		l.TB.Logf("netrig: what the test left behind could not be saved: %v", err)
+		return
+	}
+	l.TB.Logf("netrig: saved story.txt and lab.pcapng in %s", folder)
+}
+
+// artifacts is the test's folder of `go test -artifacts`, and without that flag
+// (it would be deleted at the end) one that stays.
+func (l *Lab) artifacts() (string, error) {
+	if f := flag.Lookup("test.artifacts"); f != nil && f.Value.String() == "true" {
+		return l.TB.ArtifactDir(), nil
+	}
+	safe := regexp.MustCompile(`[^A-Za-z0-9_.-]+`).ReplaceAllString(l.TB.Name(), "_")
+	return os.MkdirTemp("", "netrig-"+strings.Trim(safe, "._")+"-")
+}
+
+func (l *Lab) saveTo(folder string) error {
+	if err := os.WriteFile(filepath.Join(folder, "story.txt"), []byte(l.Story()), 0o644); err != nil {
+		return err
+	}
+	file, err := os.Create(filepath.Join(folder, "lab.pcapng"))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return l.recording.WritePcapng(file)
+}
+
+// Story is every packet of the lab in order, one a line, under the headings of
+// Step.
+func (l *Lab) Story() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", l.TB.Name())
+	all := l.recording.All()
+	steps := l.Steps()
+	if len(steps) == 0 {
+		b.WriteString(all.String())
+		return b.String()
+	}
+	end := l.recording.Mark()
+	b.WriteString(l.recording.Window(l.start, steps[0].At).String())
+	for i, s := range steps {
+		next := end
+		if i+1 < len(steps) {
+			next = steps[i+1].At
+		}
+		fmt.Fprintf(&b, "\n%s\n%s", s.Name, l.recording.Window(s.At, next))
+	}
+	return b.String()
+}

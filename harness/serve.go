@@ -1,0 +1,157 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Server is a small TCP or UDP server in a node. It sends back what it gets,
+// and remembers who called.
+type Server struct {
+	node    *Node
+	network string
+	addr    netip.AddrPort
+	closer  io.Closer
+
+	mu      sync.Mutex
+	peers   []netip.AddrPort
+	changed chan struct{} // closed, and replaced, when a peer is added
+}
+
+// Serve starts a server in the node, network "tcp" or "udp" (or with a 4 or 6
+// behind it), at an address such as "192.168.1.2:80" or ":80". It ends with
+// the test.
+func (n *Node) Serve(network, address string) *Server {
+	n.lab.TB.Helper()
+	s := &Server{node: n, network: network, changed: make(chan struct{})}
+	switch strings.TrimRight(network, "46") {
+	case "tcp":
+		l, err := n.Listen(network, address)
+		n.must(err, "serve %s %s", network, address)
+		s.addr, s.closer = addrPortOf(l.Addr()), l
+		go s.acceptAll(l)
+	case "udp":
+		c, err := n.ListenPacket(network, address)
+		n.must(err, "serve %s %s", network, address)
+		s.addr, s.closer = addrPortOf(c.LocalAddr()), c
+		go s.answerAll(c)
+	default:
+		n.fatalf("serve %s %s: the network is not tcp or udp", network, address)
+	}
+	n.mu.Lock()
+	n.servers = append(n.servers, s)
+	n.mu.Unlock()
+	return s
+}
+
+// Addr is the address that the server listens on; the unspecified one where it
+// listens on all.
+func (s *Server) Addr() netip.AddrPort { return s.addr }
+
+// Peers are the addresses of those who called, as the server saw them, in
+// order.
+func (s *Server) Peers() []netip.AddrPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]netip.AddrPort(nil), s.peers...)
+}
+
+// WaitPeer returns the caller number i, from 0, and waits for it until ctx
+// ends.
+func (s *Server) WaitPeer(ctx context.Context, i int) (netip.AddrPort, error) {
+	return s.wait(ctx, fmt.Sprintf("caller number %d", i), func(peers []netip.AddrPort) (netip.AddrPort, bool) {
+		if i < len(peers) {
+			return peers[i], true
+		}
+		return netip.AddrPort{}, false
+	})
+}
+
+// WaitFor waits until a caller with this address has called, or ctx ends.
+func (s *Server) WaitFor(ctx context.Context, peer netip.AddrPort) (netip.AddrPort, error) {
+	return s.wait(ctx, peer.String(), func(peers []netip.AddrPort) (netip.AddrPort, bool) {
+		return peer, slices.Contains(peers, peer)
+	})
+}
+
+func (s *Server) wait(ctx context.Context, what string, find func([]netip.AddrPort) (netip.AddrPort, bool)) (netip.AddrPort, error) {
+	for {
+		s.mu.Lock()
+		peers, changed := s.peers, s.changed
+		s.mu.Unlock()
+		if peer, ok := find(peers); ok {
+			return peer, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return netip.AddrPort{}, fmt.Errorf("the %s server %s in node %s has seen %d callers, but not %s", s.network, s.addr, s.node.name, len(peers), what)
+		}
+	}
+}
+
+// Close ends the server: its port is closed.
+func (s *Server) Close() { s.closer.Close() }
+
+func (s *Server) add(peer net.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.peers = append(s.peers, addrPortOf(peer))
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *Server) acceptAll(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return // closed
+		}
+		s.add(c.RemoteAddr())
+		s.node.onStop(func() { c.Close() })
+		go func() {
+			defer c.Close()
+			_, _ = io.Copy(c, c)
+		}()
+	}
+}
+
+func (s *Server) answerAll(c net.PacketConn) {
+	buf := make([]byte, 65535)
+	for {
+		size, from, err := c.ReadFrom(buf)
+		if err != nil {
+			return // closed
+		}
+		s.add(from)
+		_, _ = c.WriteTo(buf[:size], from)
+	}
+}
+
+// Servers are the node's servers, made by Serve.
+func (n *Node) Servers() []*Server {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return append([]*Server(nil), n.servers...)
+}
+
+// Serves tells whether a packet to the address reaches this server, within its
+// node.
+func (s *Server) Serves(network string, to netip.AddrPort) bool {
+	return strings.TrimRight(s.network, "46") == network && s.addr.Port() == to.Port() &&
+		(s.addr.Addr().IsUnspecified() || s.addr.Addr() == to.Addr())
+}
+
+func addrPortOf(a net.Addr) netip.AddrPort {
+	p, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
+}

@@ -1,0 +1,281 @@
+package harness_test
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/netrig/netrig/harness"
+	"github.com/netrig/netrig/internal/deadline"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	_, a, _, _ := pair(t)
+	a.AddRoute("10.0.0.0/8", "192.168.0.2", harness.Metric(7))
+	a.AddRoute("10.1.0.0/16", "", harness.Device("veth0"))
+	a.AddRoute("10.2.0.0/16", "10.9.9.9", harness.Device("veth0"), harness.OnLink())
+	a.AddRoute("10.3.0.0/16", "", harness.RouteType("blackhole"))
+	a.AddRoute("10.4.0.0/16", "", harness.RouteType("unreachable"))
+	a.AddRoute("10.5.0.0/16", "", harness.RouteType("prohibit"))
+	a.AddDefaultRoute("192.168.0.2", harness.RouteMTU(1400))
+	a.AddRoute("fd09::/64", "fd00::2", harness.Metric(9))
+	a.AddDefaultRoute("fd00::2")
+	a.AddRoute("172.16.0.1", "192.168.0.2", harness.PreferredSource("192.168.0.1"))
+
+	var got []string
+	for _, r := range a.Routes() {
+		if r.Protocol == "boot" {
+			got = append(got, r.String())
+		}
+	}
+	assert.ElementsMatch(t, []string{
+		"10.0.0.0/8 via 192.168.0.2 dev veth0 proto boot metric 7",
+		"10.1.0.0/16 dev veth0 proto boot scope link",
+		"10.2.0.0/16 via 10.9.9.9 dev veth0 proto boot",
+		"blackhole 10.3.0.0/16 proto boot",
+		"unreachable 10.4.0.0/16 proto boot",
+		"prohibit 10.5.0.0/16 proto boot",
+		"default via 192.168.0.2 dev veth0 proto boot mtu 1400",
+		"fd09::/64 via fd00::2 dev veth0 proto boot metric 9",
+		"default via fd00::2 dev veth0 proto boot metric 1024",
+		"172.16.0.1/32 via 192.168.0.2 dev veth0 proto boot src 192.168.0.1",
+	}, got)
+
+	for to, want := range map[string]error{"10.3.0.1": syscall.EINVAL, "10.4.0.1": syscall.EHOSTUNREACH, "10.5.0.1": syscall.EACCES} {
+		_, err := a.RouteTo(to)
+		require.ErrorIs(t, err, want, to)
+	}
+	r, err := a.RouteTo("10.0.0.1")
+	require.NoError(t, err)
+	assert.Equal(t, netip.MustParseAddr("192.168.0.2"), r.Gateway)
+	assert.Equal(t, "veth0", r.Device)
+	assert.Equal(t, netip.MustParseAddr("192.168.0.1"), r.Source)
+	r, err = a.RouteTo("fd09::1")
+	require.NoError(t, err)
+	assert.Equal(t, netip.MustParseAddr("fd00::2"), r.Gateway)
+
+	a.ReplaceRoute("10.1.0.0/16", "192.168.0.2")
+	r, err = a.RouteTo("10.1.0.1")
+	require.NoError(t, err)
+	assert.Equal(t, netip.MustParseAddr("192.168.0.2"), r.Gateway)
+
+	a.DelRoute("default", "192.168.0.2")
+	a.DelRoute("10.0.0.0/8", "")
+	_, err = a.RouteTo("10.0.0.1")
+	require.ErrorIs(t, err, syscall.ENETUNREACH)
+}
+
+func TestAddressesInMidTest(t *testing.T) {
+	t.Parallel()
+	_, a, _, cable := pair(t)
+	cable.A.AddAddress("10.0.0.1/24")
+	cable.A.AddAddress("fd05::1/64")
+	assert.Contains(t, a.Addresses(), netip.MustParseAddr("10.0.0.1"))
+	assert.Contains(t, a.Addresses(), netip.MustParseAddr("fd05::1"))
+	cable.A.DelAddress("10.0.0.1/24")
+	assert.NotContains(t, a.Addresses(), netip.MustParseAddr("10.0.0.1"))
+	_, err := a.RouteTo("10.0.0.2")
+	require.ErrorIs(t, err, syscall.ENETUNREACH, "the connected route went with it")
+}
+
+func TestNeighborTable(t *testing.T) {
+	t.Parallel()
+	_, a, b, _ := pair(t)
+	mac := b.MAC("veth1")
+	a.AddNeighbor("veth0", "192.168.0.2", mac)
+	a.AddNeighbor("veth0", "fd00::2", mac)
+	var texts []string
+	for _, e := range a.Neighbors() {
+		assert.True(t, e.State.Usable())
+		texts = append(texts, e.String())
+	}
+	assert.ElementsMatch(t, []string{
+		"192.168.0.2 dev veth0 lladdr " + mac.String() + " PERMANENT",
+		"fd00::2 dev veth0 lladdr " + mac.String() + " PERMANENT",
+	}, texts)
+	a.FlushNeighbors()
+	assert.Len(t, a.Neighbors(), 2, "permanent entries stay")
+	a.DelNeighbor("veth0", "fd00::2")
+	assert.Len(t, a.Neighbors(), 1)
+}
+
+func TestPermanentNeighborsSpanBridges(t *testing.T) {
+	t.Parallel()
+	lab := harness.New(t)
+	sw, ns := lab.Node("sw"), lab.Nodes("ns%d", 3)
+	br := sw.Bridge("br0")
+	for i, n := range ns {
+		lab.Connect(n.Port("eth0", "10.0.0."+string(rune('1'+i))+"/24"), br.Port("p"+string(rune('1'+i))))
+	}
+	br.AddAddress("10.0.0.9/24") // after the bridge was made
+	lab.PermanentNeighbors()
+	for _, n := range append(ns, sw) {
+		require.Len(t, n.Neighbors(), 3, n.Name())
+		for _, e := range n.Neighbors() {
+			assert.Equal(t, harness.NeighborPermanent, e.State)
+		}
+	}
+}
+
+func TestSysctls(t *testing.T) {
+	t.Parallel()
+	_, a, _, _ := pair(t)
+	assert.Equal(t, "64", a.Sysctl("net.ipv4.ip_default_ttl"))
+	a.SetSysctl("net.ipv4.ip_default_ttl", 65)
+	assert.Equal(t, "65", a.Sysctl("net.ipv4.ip_default_ttl"))
+	a.SetSysctl("net/ipv4/conf/veth0/rp_filter", true)
+	assert.Equal(t, "1", a.Sysctl("net.ipv4.conf.veth0.rp_filter"))
+	a.SetSysctl("net.ipv4.ip_local_port_range", "40000 50000")
+	assert.Equal(t, "40000\t50000", a.Sysctl("net.ipv4.ip_local_port_range"))
+	a.EnableForwarding()
+	assert.Equal(t, "1", a.Sysctl("net.ipv4.ip_forward"))
+	assert.Equal(t, "1", a.Sysctl("net.ipv6.conf.all.forwarding"))
+	a.DisableForwarding()
+	assert.Equal(t, "0", a.Sysctl("net.ipv4.ip_forward"))
+}
+
+// The machine's settings do not leak in: a namespace copies the IPv4 ones from
+// the machine, and a node does not keep them.
+func TestBaselineHidesTheMachine(t *testing.T) {
+	t.Parallel()
+	_, a, _, _ := pair(t)
+	for _, conf := range []string{"all", "default", "veth0"} {
+		for name, want := range map[string]string{
+			"rp_filter": "0", "arp_ignore": "0", "arp_announce": "0", "proxy_arp": "0", "accept_local": "0",
+			"route_localnet": "0", "send_redirects": "1", "accept_redirects": "1", "forwarding": "0", "arp_accept": "0",
+		} {
+			assert.Equal(t, want, a.Sysctl("net.ipv4.conf."+conf+"."+name), "%s %s", conf, name)
+		}
+	}
+	assert.Equal(t, "0", a.Sysctl("net.ipv6.conf.veth0.accept_dad"))
+	assert.Equal(t, "0", a.Sysctl("net.ipv6.conf.veth0.router_solicitations"))
+}
+
+func TestTimerProfiles(t *testing.T) {
+	t.Parallel()
+	for profile, want := range map[harness.Timers]string{harness.FastTimers: "20", harness.KernelTimers: "1000"} {
+		_, a, _, _ := pair(t, harness.WithTimers(profile))
+		assert.Equal(t, want, a.Sysctl("net.ipv4.neigh.veth0.retrans_time_ms"))
+		assert.Equal(t, want, a.Sysctl("net.ipv6.neigh.veth0.retrans_time_ms"))
+		assert.Equal(t, profile, a.Lab().Timers())
+	}
+}
+
+func TestBridges(t *testing.T) {
+	t.Parallel()
+	lab := harness.New(t)
+	sw, n := lab.Node("sw"), lab.Node("n")
+	br := sw.Bridge("br0", harness.Address("10.0.0.9/24"), harness.Ageing(90*time.Second), harness.BridgeMAC("02:aa:00:00:00:01"))
+	cable := lab.Connect(n.Port("eth0", "10.0.0.1/24"), br.Port("p1"))
+
+	i := sw.Interface("br0")
+	assert.Equal(t, "bridge", i.Kind)
+	assert.Equal(t, "02:aa:00:00:00:01", i.MAC.String())
+	assert.Equal(t, "9000", strings.TrimSpace(sw.Run("cat", "/sys/class/net/br0/bridge/ageing_time")))
+	assert.Equal(t, "0", strings.TrimSpace(sw.Run("cat", "/sys/class/net/br0/bridge/multicast_snooping")))
+	assert.Equal(t, "br0", sw.Interface("p1").Master)
+	require.Len(t, sw.BridgePorts(), 1)
+	port := sw.BridgePorts()[0]
+	assert.Equal(t, harness.BridgePort{
+		Interface: "p1", Bridge: "br0", State: harness.Forwarding, Learning: true, Flood: true, MulticastFlood: true, Cost: 2, Priority: 0x20,
+	}, port)
+
+	cable.B.Detach()
+	assert.Empty(t, sw.BridgePorts())
+	br.Attach(cable.B)
+	assert.Equal(t, harness.Forwarding, sw.BridgePorts()[0].State)
+}
+
+// With the spanning tree protocol a port is ready when it forwards, which takes
+// twice the forward delay.
+func TestSTPIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	lab := harness.New(t)
+	sw, n := lab.Node("sw"), lab.Node("n")
+	br := sw.Bridge("br0", harness.STP(2*time.Second))
+	lab.Connect(n.Port("eth0", "10.0.0.1/24"), br.Port("p1"))
+	assert.Equal(t, harness.Forwarding, sw.BridgePorts()[0].State)
+	assert.Equal(t, "1", strings.TrimSpace(sw.Run("cat", "/sys/class/net/br0/bridge/stp_state")))
+}
+
+func TestCounters(t *testing.T) {
+	t.Parallel()
+	_, a, b, _ := pair(t)
+	before := b.Counters()
+	c, err := a.Dial("udp", "192.168.0.2:9")
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = c.Write([]byte("nobody listens"))
+	require.NoError(t, err)
+	a.Lab().Settle()
+	moved := b.Counters().Since(before)
+	assert.EqualValues(t, 1, moved["UdpNoPorts"])
+	assert.EqualValues(t, 1, moved["IcmpOutDestUnreachs"])
+	assert.NotContains(t, moved, "UdpInDatagrams")
+	assert.Contains(t, moved.String(), "UdpNoPorts 1")
+}
+
+func TestConntrackAndRules(t *testing.T) {
+	t.Parallel()
+	lab := harness.New(t)
+	a, gw, b := lab.Node("a"), lab.Node("gw"), lab.Node("b")
+	lab.Connect(a.Port("eth0", "10.0.1.2/24"), gw.Port("eth1", "10.0.1.1/24"))
+	lab.Connect(gw.Port("eth0", "10.0.9.1/24"), b.Port("eth0", "10.0.9.2/24"))
+	a.AddDefaultRoute("10.0.1.1")
+	gw.EnableForwarding()
+	assert.Empty(t, gw.Conntrack())
+	rule := gw.Masquerade(harness.NAT{Source: "10.0.1.0/24", Out: "eth0"})
+	assert.Equal(t, "-t nat -A POSTROUTING -s 10.0.1.0/24 -o eth0 -j MASQUERADE", rule.String())
+	s := b.Serve("udp", ":53")
+	c, err := a.DialFrom(t.Context(), "udp", "10.0.1.2:4000", "10.0.9.2:53")
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = c.Write([]byte("x"))
+	require.NoError(t, err)
+	ctx, cancel := deadline.Context(linkTimeForTests)
+	defer cancel()
+	_, err = s.WaitFor(ctx, netip.MustParseAddrPort("10.0.9.1:4000"))
+	require.NoError(t, err)
+	lab.Settle()
+
+	require.Len(t, gw.Conntrack(), 1)
+	f := gw.Conntrack()[0]
+	assert.Equal(t, "udp 10.0.1.2:4000 > 10.0.9.2:53, reply 10.0.9.2:53 > 10.0.9.1:4000", f.String())
+	assert.True(t, f.SourceNAT)
+	assert.False(t, f.DestinationNAT)
+	assert.EqualValues(t, 1, rule.Packets())
+	assert.EqualValues(t, 29, rule.Bytes())
+	require.Len(t, gw.Rules(), 1)
+	assert.Equal(t, rule.String()+" (1 packets, 29 bytes)", gw.Rules()[0].String())
+	gw.FlushConntrack()
+	assert.Empty(t, gw.Conntrack())
+	rule.Remove()
+	assert.Empty(t, gw.Rules())
+}
+
+// What a failed test leaves behind can be found and read.
+func TestFailedTestKeepsItsPackets(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	log := failingLab()
+	var folder string
+	for _, line := range strings.Split(log, "\n") {
+		if _, path, ok := strings.Cut(line, "saved story.txt and lab.pcapng in "); ok {
+			folder = path
+		}
+	}
+	require.NotEmpty(t, folder, log)
+	story, err := os.ReadFile(filepath.Join(folder, "story.txt"))
+	require.NoError(t, err)
+	assert.Contains(t, string(story), "before the failure")
+	assert.Contains(t, string(story), "UDP")
+	capture, err := os.ReadFile(filepath.Join(folder, "lab.pcapng"))
+	require.NoError(t, err)
+	assert.Equal(t, "\x0a\x0d\x0d\x0a", string(capture[:4]), "a pcapng file begins with a section header")
+}

@@ -1,0 +1,121 @@
+package harness
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+const sysctlRoot = "/proc/sys/"
+
+// sysctlPath is the file of a sysctl. As sysctl(8) has it, names are written
+// with dots, or, where an interface's name holds a dot, with slashes:
+// "net/ipv4/conf/eth0.5/rp_filter".
+func sysctlPath(name string) (string, error) {
+	p := name
+	if !strings.Contains(p, "/") {
+		p = strings.ReplaceAll(p, ".", "/")
+	}
+	// Everything below net/ belongs to the namespace or is read-only in it; the
+	// rest is the machine's.
+	if !strings.HasPrefix(p, "net/") || path.Clean(p) != p {
+		return "", fmt.Errorf("sysctl %q: only names below net. can be used, such as net.ipv4.ip_forward", name)
+	}
+	return sysctlRoot + p, nil
+}
+
+// Sysctl reads a sysctl of the node, as sysctl(8) names it:
+// "net.ipv4.conf.all.rp_filter".
+func (n *Node) Sysctl(name string) string {
+	n.lab.TB.Helper()
+	file, err := sysctlPath(name)
+	n.must(err, "read a sysctl")
+	var raw []byte
+	err = n.space.Do(func() error {
+		raw, err = os.ReadFile(file)
+		return err
+	})
+	n.must(sysctlHint(name, err), "read sysctl %s", name)
+	return strings.TrimSpace(string(raw))
+}
+
+// SetSysctl sets a sysctl of the node: SetSysctl("net.ipv4.conf.all.rp_filter", 1).
+// The value may be a string, a number or a bool (1 or 0). It is read back, and
+// the test fails when the kernel keeps another.
+func (n *Node) SetSysctl(name string, value any) {
+	n.lab.TB.Helper()
+	file, err := sysctlPath(name)
+	n.must(err, "set a sysctl")
+	text := sysctlText(value)
+	var kept string
+	err = n.space.Do(func() error {
+		if err := writeSysctl(file, text); err != nil {
+			return err
+		}
+		raw, err := os.ReadFile(file)
+		kept = strings.TrimSpace(string(raw))
+		if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EINVAL) {
+			kept, err = text, nil // one that can only be written, such as route.flush
+		}
+		return err
+	})
+	n.must(sysctlHint(name, err), "set sysctl %s to %q", name, text)
+	if strings.Join(strings.Fields(kept), " ") != strings.Join(strings.Fields(text), " ") {
+		n.fatalf("sysctl %s was set to %q, but the kernel keeps %q", name, text, kept)
+	}
+}
+
+func sysctlText(value any) string {
+	if b, ok := value.(bool); ok {
+		if b {
+			return "1"
+		}
+		return "0"
+	}
+	return fmt.Sprint(value)
+}
+
+// writeSysctl writes with one system call: the kernel takes a sysctl's value
+// from the first write only.
+func writeSysctl(file, text string) error {
+	fd, err := unix.Open(file, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	_, err = unix.Write(fd, []byte(text))
+	return err
+}
+
+func sysctlHint(name string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: this kernel has no such sysctl in a network namespace: check the name with `sysctl -a`; it may be global (such as net.core.rmem_max), or need a kernel module or an interface that is not there", err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: %s belongs to the machine, not to a network namespace, and can't be changed from a test", err, name)
+	case errors.Is(err, unix.EINVAL):
+		return fmt.Errorf("%w: the kernel does not take this value", err)
+	}
+	return err
+}
+
+// EnableForwarding makes the node a router: for IPv4, and for IPv6 too once it
+// has IPv6 on.
+func (n *Node) EnableForwarding() { n.lab.TB.Helper(); n.setForwarding(true) }
+
+// DisableForwarding makes the node an ordinary host again.
+func (n *Node) DisableForwarding() { n.lab.TB.Helper(); n.setForwarding(false) }
+
+func (n *Node) setForwarding(on bool) {
+	n.lab.TB.Helper()
+	// The switch of IPv6 can be set while IPv6 is off; it counts from then on.
+	n.SetSysctl("net.ipv4.ip_forward", on)
+	n.SetSysctl("net.ipv6.conf.all.forwarding", on)
+}
