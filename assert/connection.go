@@ -1,0 +1,85 @@
+package assert
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/netrig/netrig/harness"
+)
+
+// Connection demands a tracked connection in a node that agrees with every
+// field that is set in want (addresses with port 0 leave the port open), and
+// returns it.
+func Connection(t testing.TB, n *harness.Node, want harness.Connection) harness.Connection {
+	t.Helper()
+	all := n.Conntrack()
+	var lines strings.Builder
+	for _, c := range all {
+		if connectionMatches(c, want) {
+			return c
+		}
+		fmt.Fprintf(&lines, "\n    %s", c)
+	}
+	if len(all) == 0 {
+		lines.WriteString("\n    it tracks none")
+	}
+	t.Fatalf("%s tracks no connection like the one wanted (%s)%s", n, wish(want), lines.String())
+	panic("unreachable")
+}
+
+// NoConnection demands that a node tracks no connection that agrees with want.
+func NoConnection(t testing.TB, n *harness.Node, want harness.Connection) {
+	t.Helper()
+	for _, c := range n.Conntrack() {
+		if connectionMatches(c, want) {
+			t.Fatalf("%s tracks the connection %s, but must not", n, c)
+		}
+	}
+}
+
+func connectionMatches(c, want harness.Connection) bool {
+	return (want.Protocol == "" || want.Protocol == c.Protocol) &&
+		(want.State == "" || want.State == c.State) &&
+		(!want.SourceNAT || c.SourceNAT) && (!want.DestinationNAT || c.DestinationNAT) &&
+		(!want.SeenReply || c.SeenReply) && (!want.Assured || c.Assured) &&
+		(want.Mark == 0 || want.Mark == c.Mark) && (want.Zone == 0 || want.Zone == c.Zone) &&
+		endMatches(c.Original.Source, want.Original.Source) && endMatches(c.Original.Destination, want.Original.Destination) &&
+		endMatches(c.Reply.Source, want.Reply.Source) && endMatches(c.Reply.Destination, want.Reply.Destination)
+}
+
+func endMatches(got, want netip.AddrPort) bool {
+	return (!want.Addr().IsValid() || got.Addr() == want.Addr()) && (want.Port() == 0 || got.Port() == want.Port())
+}
+
+// wish writes the fields of want that are set.
+func wish(want harness.Connection) string {
+	var parts []string
+	add := func(set bool, text string) {
+		if set {
+			parts = append(parts, text)
+		}
+	}
+	add(want.Protocol != "", want.Protocol)
+	add(want.State != "", want.State)
+	add(want.SourceNAT, "source translated")
+	add(want.DestinationNAT, "destination translated")
+	add(want.SeenReply, "answered")
+	add(want.Assured, "assured")
+	add(want.Mark != 0, fmt.Sprintf("mark %d", want.Mark))
+	add(want.Zone != 0, fmt.Sprintf("zone %d", want.Zone))
+	for _, end := range []struct {
+		name string
+		at   netip.AddrPort
+	}{
+		{"original source", want.Original.Source}, {"original destination", want.Original.Destination},
+		{"reply source", want.Reply.Source}, {"reply destination", want.Reply.Destination},
+	} {
+		add(end.at.Addr().IsValid() || end.at.Port() != 0, end.name+" "+end.at.String())
+	}
+	if parts == nil {
+		return "any at all"
+	}
+	return strings.Join(parts, ", ")
+}

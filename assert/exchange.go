@@ -1,0 +1,81 @@
+package assert
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/netrig/netrig/capture"
+	"github.com/netrig/netrig/harness"
+)
+
+// Exchange is what a probe did and what came of it.
+type Exchange struct {
+	From *harness.Node
+	To   string
+
+	// Request is the probe on its way, Reply the answer on its way back, Error
+	// the ICMP error about the probe; nil for none, or where the sender is not
+	// recorded. With Count they are those of the last probe.
+	Request, Reply, Error *capture.Flight
+	// Window is every packet of the lab from before the probe until its end.
+	Window capture.Window
+
+	// TTL is that of the answer as the sender got it; 0 for none.
+	TTL int
+	// RTT is the time from sending to the answer.
+	RTT time.Duration
+	// Cause is why there was no answer; Reached when there was one.
+	Cause Cause
+	// ServerSaw is the caller's address as the server saw it, for TCP and UDP:
+	// as a server of Node.Serve was told it, else as the packet had it that
+	// arrived there.
+	ServerSaw netip.AddrPort
+}
+
+// reached tells whether there was an answer.
+func (e *Exchange) reached() bool { return e.Cause.Kind == Reached.Kind }
+
+// whatName is what the probe was, in a message.
+func (e *Exchange) whatName() string {
+	switch {
+	case strings.HasPrefix(e.To, "tcp:"):
+		return "the TCP SYN"
+	case strings.HasPrefix(e.To, "udp:"):
+		return "the UDP datagram"
+	}
+	return "the echo request"
+}
+
+// where says where the packet that died was seen last.
+func (e *Exchange) where() string {
+	switch {
+	case e.Request == nil || e.Request.Last() == nil:
+		if e.Cause.From == local || e.Window.Len() == 0 {
+			return "nothing was sent"
+		}
+		return e.whatName() + " never left an interface of " + e.From.Name()
+	case e.Reply != nil && e.Reply.Last() != nil:
+		return "the answer was " + lastSeen(e.Reply)
+	}
+	return e.whatName() + " was " + lastSeen(e.Request)
+}
+
+func lastSeen(f *capture.Flight) string {
+	p := f.Last()
+	if p.Direction == capture.In {
+		return fmt.Sprintf("last seen going into %s (ttl %d)", p.Where(), p.TTL)
+	}
+	return fmt.Sprintf("last seen coming out of %s (ttl %d)", p.Where(), p.TTL)
+}
+
+// story is the packets of the window, indented below a message.
+func (e *Exchange) story() string { return storyOf(e.Window) }
+
+func storyOf(w capture.Window) string {
+	if w.Len() == 0 {
+		return "\n    no packet was seen"
+	}
+	return "\n    " + strings.ReplaceAll(strings.TrimRight(w.String(), "\n"), "\n", "\n    ")
+}

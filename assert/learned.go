@@ -1,0 +1,41 @@
+package assert
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/netrig/netrig/harness"
+)
+
+// Learned demands that a bridge has learned a hardware address behind one of
+// its ports.
+func Learned(t testing.TB, b *harness.Bridge, mac net.HardwareAddr, port string) {
+	t.Helper()
+	var lines strings.Builder
+	for _, e := range b.Node().ForwardingDatabase() {
+		if e.Bridge != b.Name() || e.Permanent {
+			continue
+		}
+		if bytes.Equal(e.MAC, mac) && e.Interface == port {
+			return
+		}
+		fmt.Fprintf(&lines, "\n    %s%s behind %s", e.MAC, macOwner(b.Node().Lab(), e.MAC), e.Interface)
+	}
+	if lines.Len() == 0 {
+		lines.WriteString("\n    it has learned none")
+	}
+	t.Fatalf("the bridge %s has not learned %s%s behind %s%s", b, mac, macOwner(b.Node().Lab(), mac), port, lines.String())
+}
+
+// NotLearned demands that a bridge does not know where a hardware address is.
+func NotLearned(t testing.TB, b *harness.Bridge, mac net.HardwareAddr) {
+	t.Helper()
+	for _, e := range b.Node().ForwardingDatabase() {
+		if e.Bridge == b.Name() && !e.Permanent && bytes.Equal(e.MAC, mac) {
+			t.Fatalf("the bridge %s has learned %s%s behind %s, but must not", b, mac, macOwner(b.Node().Lab(), mac), e.Interface)
+		}
+	}
+}

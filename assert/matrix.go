@@ -1,0 +1,129 @@
+package assert
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/netrig/netrig/harness"
+)
+
+// Matrix has every node ask every other, by an echo to each of its addresses
+// of the families that both have, and demands of each pair what want says:
+// Reached, or the cause why not. On failure it prints the expected, the
+// observed and the compared matrix side by side.
+//
+// With many nodes on one segment the kernel's neighbour table overflows, which
+// is one for all namespaces of the machine: Lab.PermanentNeighbors goes
+// before. Matrix refuses to start where it would.
+func Matrix(t testing.TB, nodes []*harness.Node, want func(from, to *harness.Node) Cause) {
+	t.Helper()
+	if len(nodes) == 0 {
+		t.Fatalf("netrig: Matrix: there are no nodes")
+	}
+	if err := neighborRoom(nodes); err != nil {
+		t.Fatalf("netrig: Matrix: %v", err)
+	}
+	addresses := map[*harness.Node][]netip.Addr{}
+	for _, n := range nodes {
+		addresses[n] = n.Addresses()
+		if len(addresses[n]) == 0 {
+			t.Fatalf("netrig: Matrix: node %s has no address that others could ask", n)
+		}
+	}
+	m := newGrid(nodes)
+	for i, from := range nodes {
+		for j, to := range nodes {
+			if i == j {
+				continue
+			}
+			expected := want(from, to)
+			m.expected[i][j] = short(expected)
+			seen := Reached
+			for _, a := range addresses[to] {
+				if !hasFamily(addresses[from], a) {
+					continue
+				}
+				e := matrixProbe(t, from, a)
+				seen = e.Cause
+				if met := expected.Kind == Reached.Kind && e.reached() || expected.Kind != Reached.Kind && !e.reached() && expected.met(e.Cause, from.Lab()); !met {
+					m.misses = append(m.misses, fmt.Sprintf("%s > %s (%s): %s, want %s", from, to, a, e.Cause, expected))
+					m.wrong[i][j] = true
+					break
+				}
+			}
+			m.observed[i][j] = short(seen)
+		}
+	}
+	if len(m.misses) > 0 {
+		t.Fatalf("%d of %d pairs are not as demanded:\n    %s\n%s", len(m.misses), len(nodes)*(len(nodes)-1), strings.Join(m.misses, "\n    "), m)
+	}
+}
+
+func matrixProbe(t testing.TB, from *harness.Node, a netip.Addr) *Exchange {
+	t.Helper()
+	p, err := newProbe(from, a.String(), nil)
+	if err == nil {
+		p.plain = false // thousands of pings, each to its end at once
+		var e *Exchange
+		if e, err = p.run(); err == nil {
+			return e
+		}
+	}
+	t.Fatalf("netrig: Matrix: node %s: reach %s: %v", from, a, err)
+	panic("unreachable")
+}
+
+func hasFamily(own []netip.Addr, a netip.Addr) bool {
+	for _, o := range own {
+		if o.Is4() == a.Is4() {
+			return true
+		}
+	}
+	return false
+}
+
+// neighborRoom refuses a matrix whose neighbours would not fit into the
+// kernel's table.
+func neighborRoom(nodes []*harness.Node) error {
+	// The table is the machine's; its limit can be read from where the machine's
+	// settings are not hidden, and is 1024 elsewhere (net/core/neighbour.c).
+	limit := 1024
+	if raw, err := os.ReadFile("/proc/sys/net/ipv4/neigh/default/gc_thresh3"); err == nil {
+		if v, err := strconv.Atoi(strings.TrimSpace(string(raw))); err == nil {
+			limit = v
+		}
+	}
+	permanent := map[string]map[netip.Addr]bool{}
+	for _, n := range nodes {
+		known := map[netip.Addr]bool{}
+		for _, e := range n.Neighbors() {
+			known[e.Addr] = e.State == harness.NeighborPermanent
+		}
+		permanent[n.Name()] = known
+	}
+	needed := 0
+	for _, from := range nodes {
+		segments := from.Subnets()
+		for _, to := range nodes {
+			if from == to {
+				continue
+			}
+			for _, a := range to.Addresses() {
+				for _, s := range segments {
+					if s.Contains(a) && !permanent[from.Name()][a] {
+						needed++
+						break
+					}
+				}
+			}
+		}
+	}
+	if needed > limit {
+		return fmt.Errorf("%d nodes would need %d entries in the kernel's neighbour table, which is one for all namespaces of the machine and holds %d (net.ipv4.neigh.default.gc_thresh3); pings would get lost: call Lab.PermanentNeighbors first", len(nodes), needed, limit)
+	}
+	return nil
+}

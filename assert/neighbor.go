@@ -1,0 +1,105 @@
+package assert
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/netrig/netrig/harness"
+)
+
+// Neighbor demands that a node knows a neighbour by this hardware address, in
+// a state in which packets are sent to it (REACHABLE, STALE, DELAY, PROBE,
+// PERMANENT), and returns the entry. A nil mac means any.
+func Neighbor(t testing.TB, n *harness.Node, address string, mac net.HardwareAddr) harness.NeighborEntry {
+	t.Helper()
+	var near []string
+	for _, e := range neighborsAt(t, n, address) {
+		if e.State.Usable() && (mac == nil || bytes.Equal(e.MAC, mac)) {
+			return e
+		}
+		near = append(near, e.String())
+	}
+	if near == nil {
+		t.Fatalf("%s does not know the neighbour %s%s", n, address, table(n))
+	}
+	want := ""
+	if mac != nil {
+		want = fmt.Sprintf(" at %s%s", mac, macOwner(n.Lab(), mac))
+	}
+	t.Fatalf("%s knows the neighbour %s otherwise: %s; want it usable%s%s", n, address, strings.Join(near, "; "), want, table(n))
+	panic("unreachable")
+}
+
+// NoNeighbor demands that a node has no usable entry for a neighbour: none at
+// all, or one that is being asked for or did not answer.
+func NoNeighbor(t testing.TB, n *harness.Node, address string) {
+	t.Helper()
+	for _, e := range neighborsAt(t, n, address) {
+		if e.State.Usable() {
+			t.Fatalf("%s knows the neighbour %s, but must not: %s%s", n, address, e, table(n))
+		}
+	}
+}
+
+// NeighborState demands the state of a neighbour's entry, such as
+// harness.NeighborFailed.
+func NeighborState(t testing.TB, n *harness.Node, address string, want harness.NeighborState) {
+	t.Helper()
+	var near []string
+	for _, e := range neighborsAt(t, n, address) {
+		if e.State == want {
+			return
+		}
+		near = append(near, e.String())
+	}
+	if near == nil {
+		t.Fatalf("%s has no entry for the neighbour %s, want one that is %s%s", n, address, want, table(n))
+	}
+	t.Fatalf("%s has the neighbour %s as %s; want %s%s", n, address, strings.Join(near, "; "), want, table(n))
+}
+
+func neighborsAt(t testing.TB, n *harness.Node, address string) []harness.NeighborEntry {
+	t.Helper()
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		t.Fatalf("netrig: the neighbour %q is not an IP address", address)
+	}
+	var found []harness.NeighborEntry
+	for _, e := range n.Neighbors() {
+		if e.Addr == a {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// table is the node's whole neighbour table, below a message.
+func table(n *harness.Node) string {
+	var b strings.Builder
+	for _, e := range n.Neighbors() {
+		fmt.Fprintf(&b, "\n    %s%s", e, macOwner(n.Lab(), e.MAC))
+	}
+	if b.Len() == 0 {
+		return "\n    its neighbour table is empty"
+	}
+	return b.String()
+}
+
+// macOwner is " (node:interface)" for a hardware address of the lab.
+func macOwner(lab *harness.Lab, mac net.HardwareAddr) string {
+	if len(mac) == 0 {
+		return ""
+	}
+	for _, n := range lab.All() {
+		for _, i := range n.Interfaces() {
+			if bytes.Equal(i.MAC, mac) {
+				return fmt.Sprintf(" (%s:%s)", n, i.Name)
+			}
+		}
+	}
+	return ""
+}

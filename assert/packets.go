@@ -1,0 +1,101 @@
+package assert
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/netrig/netrig/capture"
+)
+
+// Packets demands that a window holds exactly these packets, in this order,
+// and no others. The kernel's own housekeeping (multicast reports, router
+// solicitations: capture.Packet.Housekeeping) comes at times of its own and is
+// passed over, except where a wanted packet is one.
+func Packets(t testing.TB, w capture.Window, want ...capture.Match) {
+	t.Helper()
+	got := relevant(w, want)
+	var lines []string
+	wrong := false
+	for i := range max(len(want), len(got)) {
+		switch {
+		case i >= len(got):
+			lines = append(lines, "missing     "+want[i].String())
+			wrong = true
+		case i >= len(want):
+			lines = append(lines, "unexpected  "+got[i].String())
+			wrong = true
+		default:
+			if diff := want[i].Diff(got[i]); len(diff) > 0 {
+				lines = append(lines, fmt.Sprintf("wrong       %s: %s", got[i], strings.Join(diff, ", ")))
+				wrong = true
+			} else {
+				lines = append(lines, "as wanted   "+got[i].String())
+			}
+		}
+	}
+	if wrong {
+		t.Fatalf("the packets are not those demanded (%d wanted, %d seen):\n    %s", len(want), len(got), strings.Join(lines, "\n    "))
+	}
+}
+
+// Seen demands that a window holds at least one packet that matches, and
+// returns the first. The kernel's housekeeping is passed over as in Packets.
+func Seen(t testing.TB, w capture.Window, m capture.Match) *capture.Packet {
+	t.Helper()
+	for _, p := range relevant(w, []capture.Match{m}) {
+		if m.Matches(p) {
+			return p
+		}
+	}
+	t.Fatalf("no packet matches %s%s%s", m, closest(w, m), storyOf(w))
+	panic("unreachable")
+}
+
+// NotSeen demands that a window holds no packet that matches. The windows of
+// Lab.Record and of an Exchange are complete, so that this is a proof. As with
+// Packets, the kernel's own housekeeping is passed over, unless m names its
+// kind.
+func NotSeen(t testing.TB, w capture.Window, m capture.Match) {
+	t.Helper()
+	for _, p := range relevant(w, []capture.Match{m}) {
+		if m.Matches(p) {
+			t.Fatalf("a packet matches %s, but none must: %s%s", m, p, storyOf(w))
+		}
+	}
+}
+
+func relevant(w capture.Window, want []capture.Match) []*capture.Packet {
+	var kept []*capture.Packet
+	for _, p := range w.Packets() {
+		if !p.Housekeeping() || wanted(p, want) {
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}
+
+// wanted tells whether a match asks for the packet's kind by name.
+func wanted(p *capture.Packet, want []capture.Match) bool {
+	for _, m := range want {
+		if m.Kind != "" && m.Matches(p) {
+			return true
+		}
+	}
+	return false
+}
+
+// closest is the packet that misses a match by the fewest fields.
+func closest(w capture.Window, m capture.Match) string {
+	var best *capture.Packet
+	var diff []string
+	for _, p := range w.Packets() {
+		if d := m.Diff(p); best == nil || len(d) < len(diff) {
+			best, diff = p, d
+		}
+	}
+	if best == nil {
+		return ""
+	}
+	return fmt.Sprintf("; the closest is %s: %s", best, strings.Join(diff, ", "))
+}

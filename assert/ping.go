@@ -1,0 +1,82 @@
+package assert
+
+import (
+	"net"
+	"time"
+
+	goping "github.com/go-ping/ping"
+	"github.com/netrig/netrig/capture"
+)
+
+// ping asks by go-ping, for plain echoes. It is the only file that knows
+// go-ping, so that its successor can take over here.
+type ping struct {
+	probe  *probe
+	pinger *goping.Pinger
+	sent   chan goping.Packet
+	got    chan goping.Packet
+	ended  chan error
+	seq    int
+}
+
+func newPing(p *probe) (*ping, error) {
+	g := goping.New(p.target.addr.String())
+	g.SetPrivileged(true) // a raw socket; "unprivileged" ping sockets need a sysctl
+	g.SetIPAddr(&net.IPAddr{IP: p.target.addr.AsSlice(), Zone: p.target.addr.Zone()})
+	g.Count, g.Size = 1, p.size
+	// Never by its own clock: answer and close decide.
+	g.Timeout, g.Interval = time.Hour, time.Hour
+	g.RecordRtts = false
+	g.SetLogger(goping.NoopLogger{}) // its own ends the process over a packet that it can't read
+	a := &ping{probe: p, pinger: g, sent: make(chan goping.Packet, 1), got: make(chan goping.Packet, 1), ended: make(chan error, 1)}
+	g.OnSend = func(packet *goping.Packet) { a.sent <- *packet }
+	g.OnRecv = func(packet *goping.Packet) { a.got <- *packet }
+	return a, nil
+}
+
+func (a *ping) send() error {
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		a.ended <- a.probe.node.Do(a.pinger.Run)
+	}()
+	// go-ping returns up to a millisecond after the answer, when a read deadline
+	// is over. The test goes on meanwhile; its end waits for the rest.
+	a.probe.node.Lab().Cleanup(func() { <-stopped })
+	select {
+	case packet := <-a.sent:
+		a.seq = packet.Seq
+		return nil
+	case err := <-a.ended:
+		return err
+	}
+}
+
+func (a *ping) answer(d time.Duration) (answer, bool) {
+	// A timer even for no time at all: what arrived before may still be on its
+	// way through go-ping's goroutines, which couldStillCome knows.
+	select {
+	case packet := <-a.got:
+		return answer{cause: Reached, ttl: packet.Ttl, at: time.Now()}, true
+	case <-time.After(d):
+		return answer{}, false
+	}
+}
+
+func (a *ping) request() capture.Match {
+	return a.match(capture.EchoRequest, capture.Out)
+}
+
+func (a *ping) reply() capture.Match {
+	m := a.match(capture.EchoReply, capture.In)
+	// go-ping takes an answer from anybody; so the sender must be right.
+	m.Src = a.probe.target.addr.WithZone("")
+	return m
+}
+
+func (a *ping) match(kind capture.Kind, d capture.Direction) capture.Match {
+	id, seq := uint16(a.pinger.ID()), uint16(a.seq)
+	return capture.Match{Node: a.probe.node.Name(), Kind: kind, Direction: d, ICMPID: &id, ICMPSeq: &seq}
+}
+
+func (a *ping) close() { a.pinger.Stop() }

@@ -1,0 +1,105 @@
+package assert
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"github.com/netrig/netrig/capture"
+	"github.com/netrig/netrig/harness"
+	"github.com/netrig/netrig/internal/deadline"
+)
+
+// Reachable demands that a node reaches a target: an address ("192.168.1.2")
+// by an ICMP echo, a TCP port ("tcp:192.168.1.2:80") by connecting, a UDP port
+// ("udp:192.168.1.2:53") by a datagram that is answered. It returns what was
+// sent and what came back.
+//
+// The packet sets out from the node as the kernel decides; the options change
+// that. An answer that can't come any more ends the wait at once.
+func Reachable(t testing.TB, from *harness.Node, to string, options ...Option) *Exchange {
+	t.Helper()
+	p, err := newProbe(from, to, options)
+	if err != nil {
+		t.Fatalf("netrig: node %s: reach %s: %v", from, to, err)
+	}
+	e, err := p.run()
+	if err != nil {
+		t.Fatalf("netrig: node %s: reach %s: %v", from, to, err)
+	}
+	if !e.reached() {
+		t.Fatalf("%s cannot reach %s: %s\n    %s%s", from, to, e.saw(), e.where(), e.story())
+	}
+	return e
+}
+
+// Unreachable demands that a node does not reach a target, for the reason
+// given: Unreachable(t, ns0, "192.168.1.2", assert.NoRoute). Unset fields of
+// the cause mean any; assert.Cause{} is any cause at all. The target is
+// written as for Reachable.
+//
+// Silence is proven: the lab is brought to rest, and what has not come back by
+// then never will. Only where a program could still answer (a UDP server) is
+// it waited for, as long as Within says.
+func Unreachable(t testing.TB, from *harness.Node, to string, want Cause, options ...Option) *Exchange {
+	t.Helper()
+	p, err := newProbe(from, to, options)
+	if err != nil {
+		t.Fatalf("netrig: node %s: reach %s: %v", from, to, err)
+	}
+	p.plain = false // go-ping is not told of errors
+	e, err := p.run()
+	if err != nil {
+		t.Fatalf("netrig: node %s: reach %s: %v", from, to, err)
+	}
+	switch {
+	case e.reached():
+		t.Fatalf("%s reaches %s (ttl %d, after %s), but must not: want %s%s", from, to, e.TTL, e.RTT, want, e.story())
+	case !want.met(e.Cause, from.Lab()):
+		t.Fatalf("%s cannot reach %s, but for another reason: %s; want %s\n    %s%s", from, to, e.saw(), want, e.where(), e.story())
+	}
+	return e
+}
+
+// saw is the cause, in the words of a failure.
+func (e *Exchange) saw() string {
+	if e.Cause.Kind != Silence.Kind {
+		return e.Cause.String()
+	}
+	if e.Reply != nil && e.Reply.Reached(e.From.Name()) {
+		return fmt.Sprintf("no reply that counts: one came, from %s", e.Reply.Last().Src)
+	}
+	return "no reply, and none under way"
+}
+
+// serverSaw is the caller's address as it was seen at the far end.
+func (p *probe) serverSaw(lab *harness.Lab, e *Exchange) netip.AddrPort {
+	if p.target.network == "icmp" || e.Request == nil || e.Request.Last() == nil {
+		return netip.AddrPort{}
+	}
+	last := e.Request.Last()
+	arrived := netip.AddrPortFrom(last.Src, last.SrcPort)
+	if last.Direction != capture.In {
+		return netip.AddrPort{}
+	}
+	for _, n := range lab.All() {
+		if n.Name() != last.Node {
+			continue
+		}
+		for _, s := range n.Servers() {
+			if s.Serves(p.target.network, netip.AddrPortFrom(last.Dst, last.DstPort)) {
+				ctx, cancel := context.WithTimeout(context.Background(), deadline.Of(p.within))
+				defer cancel()
+				if peer, err := s.WaitFor(ctx, arrived); err == nil {
+					return peer
+				}
+				// It was told something else: that is what it saw.
+				if peers := s.Peers(); len(peers) > 0 {
+					return peers[len(peers)-1]
+				}
+			}
+		}
+	}
+	return arrived
+}

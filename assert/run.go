@@ -1,0 +1,282 @@
+package assert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/netrig/netrig/capture"
+	"github.com/netrig/netrig/harness"
+	"github.com/netrig/netrig/internal/deadline"
+)
+
+// asker is one way to ask: by an ICMP echo, a TCP connect, a UDP datagram.
+type asker interface {
+	// send sends the probe. An error of the kernel is an answer of its own.
+	send() error
+	// answer looks for an answer, and waits for it up to d (0: only looks).
+	answer(d time.Duration) (answer, bool)
+	// request matches the probe as it leaves the sender.
+	request() capture.Match
+	// reply matches the answer as it arrives.
+	reply() capture.Match
+	close()
+}
+
+// answer is what came back.
+type answer struct {
+	cause Cause // Reached, or what the socket was told
+	ttl   int
+	at    time.Time
+}
+
+// firstLook is how long an answer is waited for before the lab is brought to
+// rest to see whether one can still come. Nearly all answers are there at
+// once: the kernel passes a packet on to the far end and back within the call
+// that sends it.
+const firstLook = 2 * time.Millisecond
+
+// settleTime bounds the wait for packets under way; longer than the kernel's
+// own three tries for a neighbour.
+const settleTime = 5 * time.Second
+
+// run sends the probe and finds out what comes of it. The error is one of the
+// set-up: a probe that could not be made at all.
+func (p *probe) run() (*Exchange, error) {
+	lab := p.node.Lab()
+	e := &Exchange{From: p.node, To: p.target.text}
+	start := lab.Recording().Mark()
+	var a asker
+	for range p.count {
+		mark := lab.Recording().Mark()
+		var err error
+		if a != nil {
+			a.close()
+		}
+		if a, err = p.asker(); err != nil {
+			return nil, err
+		}
+		if err := p.ask(a, e, mark); err != nil {
+			a.close()
+			return nil, err
+		}
+		if !e.reached() {
+			break
+		}
+	}
+	defer a.close()
+	end := lab.Recording().Mark()
+	e.Window = lab.Recording().Window(start, end)
+	return e, nil
+}
+
+func (p *probe) asker() (asker, error) {
+	switch {
+	case p.target.network == "tcp":
+		return newTCP(p)
+	case p.target.network == "udp":
+		return newUDP(p)
+	case p.plain:
+		return newPing(p)
+	}
+	return newEcho(p)
+}
+
+// ask carries one probe to its end and fills in what it was.
+func (p *probe) ask(a asker, e *Exchange, mark capture.Mark) error {
+	lab := p.node.Lab()
+	sent := time.Now()
+	if err := a.send(); err != nil {
+		cause, known := causeOfErrno(err)
+		if !known {
+			return err
+		}
+		e.Cause = cause
+		p.follow(a, e, mark)
+		return nil
+	}
+	got, ok := a.answer(firstLook)
+	if !ok {
+		var err error
+		if got, ok, err = p.settle(a, mark); err != nil {
+			return err
+		}
+	}
+	p.follow(a, e, mark)
+	switch {
+	case !ok:
+		e.Cause = Silence
+		// Sockets are not told of every error: what was recorded is.
+		if e.Error != nil {
+			e.Cause = e.cause()
+		}
+	case got.cause.Kind != Reached.Kind:
+		e.Cause = got.cause
+		if recorded := e.cause(); recorded.Kind != "" && p.target.network == "tcp" {
+			e.Cause = recorded // says who, which the error of connect does not
+		}
+	default:
+		e.Cause, e.TTL, e.RTT = Reached, got.ttl, got.at.Sub(sent)
+		if e.TTL == 0 && e.Reply != nil { // a connect does not tell
+			e.TTL = e.Reply.Last().TTL
+		}
+		e.ServerSaw = p.serverSaw(lab, e)
+	}
+	return nil
+}
+
+// settle waits until either an answer is there or none can come any more.
+func (p *probe) settle(a asker, mark capture.Mark) (answer, bool, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), deadline.Of(settleTime))
+	defer cancel()
+	until := time.Now().Add(deadline.Of(p.within))
+	for {
+		if err := p.rest(ctx); err != nil {
+			if errors.Is(err, context.DeadlineExceeded) && time.Now().Before(until) {
+				continue
+			}
+			return answer{}, false, fmt.Errorf("whether an answer comes can't be told, since the lab does not come to rest: %w", err)
+		}
+		if got, ok := a.answer(0); ok {
+			return got, true, nil
+		}
+		if !p.couldStillCome(a, mark) {
+			return answer{}, false, nil
+		}
+		// It depends on a program, or on what is not recorded: that takes time.
+		left := time.Until(until)
+		if left <= 0 {
+			return answer{}, false, nil
+		}
+		if got, ok := a.answer(min(left, 5*time.Millisecond)); ok {
+			return got, true, nil
+		}
+	}
+}
+
+// rest brings the lab to rest. A node that is not recorded hides the packets
+// that it passes on, so that one round more is needed for each.
+func (p *probe) rest(ctx context.Context) error {
+	lab := p.node.Lab()
+	rounds := 1
+	for _, n := range lab.All() {
+		if !n.Recorded() {
+			rounds++
+		}
+	}
+	for range rounds {
+		if err := lab.Recording().Settle(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// couldStillCome tells whether an answer is possible although the lab is at
+// rest: the kernel's own answers (echo replies, TCP's handshake, ICMP errors)
+// are not.
+func (p *probe) couldStillCome(a asker, mark capture.Mark) bool {
+	lab := p.node.Lab()
+	if _, isPing := a.(*ping); isPing || p.target.network == "tcp" {
+		if !p.node.Recorded() {
+			return p.target.network == "tcp" || isPing
+		}
+		// The answer has arrived, but its way through the program goes on: the
+		// goroutine of go-ping, the socket of a connect.
+		w := lab.Recording().Window(mark, lab.Recording().Mark())
+		if w.First(a.reply()) != nil {
+			return true
+		}
+		if isPing && w.First(a.request()) == nil {
+			return false
+		}
+	}
+	if p.target.network == "udp" && (!p.node.Recorded() || p.delivered(a, mark)) {
+		return true
+	}
+	return throughPrograms(lab)
+}
+
+// delivered tells whether the datagram reached a node whose address it bears.
+func (p *probe) delivered(a asker, mark capture.Mark) bool {
+	lab := p.node.Lab()
+	w := lab.Recording().Window(mark, lab.Recording().Mark())
+	first := w.First(a.request())
+	if first == nil {
+		return false
+	}
+	last := w.Follow(first).Last()
+	return last.Direction == capture.In && owner(lab, last.Dst) == last.Node
+}
+
+// throughPrograms tells whether packets of the lab go through programs: then
+// the kernel being at rest says nothing.
+func throughPrograms(lab *harness.Lab) bool {
+	for _, n := range lab.All() {
+		for _, i := range n.Interfaces() {
+			switch i.Kind {
+			case "tun", "tap", "tuntap", "wireguard":
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// follow finds the request, the reply and the error in what was recorded.
+func (p *probe) follow(a asker, e *Exchange, mark capture.Mark) {
+	lab := p.node.Lab()
+	w := lab.Recording().Window(mark, lab.Recording().Mark())
+	e.Window = w
+	e.Request, e.Reply, e.Error = nil, nil, nil
+	sent := w.First(a.request())
+	if sent == nil {
+		return
+	}
+	e.Request = w.Follow(sent)
+	// An answer that did not make it back is known by being one at all.
+	match := a.reply()
+	if back := w.First(match); back != nil {
+		e.Reply = w.Follow(back)
+	} else {
+		match.Node, match.Direction = "", capture.AnyDirection
+		match.Src, match.Dst = noAddr, noAddr // translation may change both
+		if lost := w.First(match); lost != nil {
+			e.Reply = w.Follow(lost)
+		}
+	}
+	for _, packet := range w.Packets() {
+		if packet.Node != p.node.Name() || packet.Direction != capture.In {
+			continue
+		}
+		quoted, ok := packet.Quoted()
+		if ok && samePacket(quoted, sent) {
+			if _, isError := causeOfPacket(packet); isError {
+				e.Error = w.Follow(packet)
+				break
+			}
+		}
+	}
+}
+
+// cause is what the recorded answers say.
+func (e *Exchange) cause() Cause {
+	if e.Error != nil {
+		if c, ok := causeOfPacket(e.Error.Last()); ok {
+			return c
+		}
+	}
+	if e.Reply != nil && e.Reply.Last().TCPFlags&capture.RST != 0 {
+		return Reset.By(e.Reply.Last().Src.String())
+	}
+	return Cause{}
+}
+
+// samePacket tells whether what an ICMP error quotes, translated back by the
+// time that it arrives, is the packet that was sent.
+func samePacket(quoted, sent *capture.Packet) bool {
+	return quoted.Protocol == sent.Protocol && quoted.Src == sent.Src && quoted.Dst == sent.Dst &&
+		quoted.SrcPort == sent.SrcPort && quoted.DstPort == sent.DstPort &&
+		quoted.ICMPID == sent.ICMPID && quoted.ICMPSeq == sent.ICMPSeq
+}

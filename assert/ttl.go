@@ -1,0 +1,17 @@
+package assert
+
+import (
+	"testing"
+)
+
+// TTL demands the TTL (of IPv6 the hop limit) with which an answer arrived: 64
+// over a link, one less for each router between.
+func TTL(t testing.TB, e *Exchange, want int) {
+	t.Helper()
+	if e.TTL == 0 {
+		t.Fatalf("netrig: TTL: the exchange from %s to %s holds no answer with a TTL", e.From, e.To)
+	}
+	if e.TTL != want {
+		t.Fatalf("the answer from %s came to %s with ttl %d, want %d%s", e.To, e.From, e.TTL, want, e.story())
+	}
+}

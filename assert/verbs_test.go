@@ -1,0 +1,263 @@
+package assert_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/netrig/netrig/assert"
+	"github.com/netrig/netrig/capture"
+	"github.com/netrig/netrig/harness"
+	testify "github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestReachable(t *testing.T) {
+	t.Parallel()
+	client, _, srv := chain(t)
+	for _, to := range []string{"10.0.2.2", "fd02::2"} {
+		e := assert.Reachable(t, client, to)
+		assert.TTL(t, e, 63)
+		testify.Positive(t, e.RTT)
+		testify.Len(t, e.Request.Hops, 4)
+		testify.Len(t, e.Reply.Hops, 4)
+
+		// With any option the echo is our own; it must see the same.
+		e = assert.Reachable(t, client, to, assert.Size(0))
+		assert.TTL(t, e, 63)
+		testify.Len(t, e.Request.Hops, 4)
+		e = assert.Reachable(t, client, to, assert.Size(1000), assert.DontFragment(), assert.OutgoingTTL(9), assert.Count(3))
+		testify.Equal(t, 9, e.Request.First().TTL)
+		testify.Equal(t, 8, e.Request.Last().TTL)
+		testify.Len(t, e.Window.Find(capture.Match{Node: "client", Kind: capture.EchoReply}), 3)
+		testify.Len(t, e.Request.First().Payload, 1000)
+	}
+	for _, network := range []string{"tcp", "udp"} {
+		s := srv.Serve(network, ":80")
+		for _, at := range []string{"10.0.2.2:80", "[fd02::2]:80"} {
+			e := assert.Reachable(t, client, network+":"+at)
+			assert.TTL(t, e, 63)
+			testify.Equal(t, s.Peers()[len(s.Peers())-1], e.ServerSaw)
+			testify.Contains(t, []string{"10.0.1.2", "fd01::2"}, e.ServerSaw.Addr().String())
+		}
+	}
+}
+
+// A listener of the test's own is no netrig server; what arrived there is told
+// all the same.
+func TestServerSawFromThePackets(t *testing.T) {
+	t.Parallel()
+	client, _, srv := chain(t)
+	_, err := srv.Listen("tcp", "10.0.2.2:443")
+	require.NoError(t, err)
+	e := assert.Reachable(t, client, "tcp:10.0.2.2:443", assert.Source("10.0.1.2"))
+	testify.Equal(t, netip.MustParseAddr("10.0.1.2"), e.ServerSaw.Addr())
+	testify.NotZero(t, e.ServerSaw.Port())
+}
+
+func TestSourceAndInterface(t *testing.T) {
+	t.Parallel()
+	client, _, _ := chain(t)
+	client.AddAddress("lo", "10.0.7.7/32")
+	e := assert.Unreachable(t, client, "10.0.2.2", assert.Silence, assert.Source("10.0.7.7"))
+	testify.Equal(t, "10.0.7.7", e.Request.First().Src.String())
+	// The own address through an interface: out on the wire, and not answered.
+	assert.Reachable(t, client, "10.0.1.1", assert.Interface("eth0"))
+	assert.Unreachable(t, client, "10.0.1.1", assert.Cause{}, assert.Interface("lo"))
+}
+
+func TestSelf(t *testing.T) {
+	t.Parallel()
+	client, _, _ := chain(t)
+	assert.TTL(t, assert.Reachable(t, client, "10.0.1.2"), 64)
+	assert.TTL(t, assert.Reachable(t, client, "127.0.0.1"), 64)
+	assert.TTL(t, assert.Reachable(t, client, "::1", assert.Size(10)), 64)
+}
+
+// A sender that is not recorded can still be asked about.
+func TestUnrecorded(t *testing.T) {
+	t.Parallel()
+	client, router, srv := chain(t)
+	srv.Serve("tcp", ":80")
+	for _, n := range []*harness.Node{client, router, srv} {
+		n.StopRecording()
+	}
+	assert.TTL(t, assert.Reachable(t, client, "10.0.2.2"), 63)
+	assert.TTL(t, assert.Reachable(t, client, "fd02::2", assert.Size(9)), 63)
+	assert.Reachable(t, client, "tcp:10.0.2.2:80")
+	assert.Unreachable(t, client, "10.0.2.77", assert.HostUnreachable.By("router"))
+	router.Drop(harness.Filter{Out: "right"})
+	assert.Unreachable(t, client, "10.0.2.2", assert.Silence)
+	assert.Unreachable(t, client, "tcp:10.0.2.2:80", assert.Silence, assert.Within(20*time.Millisecond))
+}
+
+// An answer from the wrong address is no answer.
+func TestWrongHostAnswers(t *testing.T) {
+	t.Parallel()
+	text := failure(t, func(t testing.TB) {
+		client, router, _ := chain(t)
+		router.SNAT(harness.NAT{Out: "left", To: "10.0.1.1", Protocol: "udp"})
+		// Not connection tracking's own reversal but another flow: the router
+		// answers from its own address for the server.
+		router.AddAddress("lo", "10.0.2.2/32")
+		router.SetSysctl("net.ipv4.icmp_echo_ignore_all", 1)
+		assert.Reachable(t, client, "10.0.2.2")
+	})
+	testify.Contains(t, text, "the echo request was last seen going into router:left (ttl 64)")
+}
+
+func TestTTLFails(t *testing.T) {
+	t.Parallel()
+	text := failure(t, func(t testing.TB) {
+		client, _, _ := chain(t)
+		assert.TTL(t, assert.Reachable(t, client, "10.0.2.2"), 64)
+	})
+	testify.Contains(t, text, "the answer from 10.0.2.2 came to client with ttl 63, want 64")
+}
+
+func TestNeighborVerbs(t *testing.T) {
+	t.Parallel()
+	client, router, srv := chain(t)
+	assert.NoNeighbor(t, client, "10.0.1.1")
+	assert.Reachable(t, client, "10.0.2.2")
+	entry := assert.Neighbor(t, client, "10.0.1.1", router.MAC("left"))
+	testify.Equal(t, "eth0", entry.Interface)
+	assert.Unreachable(t, client, "10.0.1.77", assert.HostUnreachable)
+	assert.NeighborState(t, client, "10.0.1.77", harness.NeighborFailed)
+	assert.NoNeighbor(t, client, "10.0.1.77")
+
+	for says, f := range map[string]func(testing.TB){
+		"client does not know the neighbour 10.0.1.99":                            func(t testing.TB) { assert.Neighbor(t, client, "10.0.1.99", nil) },
+		"want it usable at " + srv.MAC("eth0").String() + " (server:eth0)":        func(t testing.TB) { assert.Neighbor(t, client, "10.0.1.1", srv.MAC("eth0")) },
+		"client knows the neighbour 10.0.1.1, but must not":                       func(t testing.TB) { assert.NoNeighbor(t, client, "10.0.1.1") },
+		"FAILED; want REACHABLE":                                                  func(t testing.TB) { assert.NeighborState(t, client, "10.0.1.77", harness.NeighborReachable) },
+		"client has no entry for the neighbour 10.0.1.99, want one that is STALE": func(t testing.TB) { assert.NeighborState(t, client, "10.0.1.99", harness.NeighborStale) },
+		`"x" is not an IP address`:                                                func(t testing.TB) { assert.Neighbor(t, client, "x", nil) },
+	} {
+		testify.Contains(t, failure(t, f), says)
+	}
+}
+
+func TestPathVerb(t *testing.T) {
+	t.Parallel()
+	client, router, srv := chain(t)
+	e := assert.Reachable(t, client, "10.0.2.2")
+	assert.Path(t, e.Request,
+		"client:eth0  10.0.1.2 > 10.0.2.2  out ttl 64  mac "+client.MAC("eth0").String()+" > "+router.MAC("left").String(),
+		"router:left  in ttl 64  * > 10.0.2.2",
+		"router:right out ttl 63  mac * > "+srv.MAC("eth0").String(),
+		"server:eth0")
+
+	for says, hops := range map[string][]string{
+		"missing     server:eth0 in":                 {"client:eth0", "router:left", "router:right", "server:eth0", "server:eth0 in"},
+		"unexpected  server:eth0 in":                 {"client:eth0", "router:left", "router:right"},
+		"wrong       router:right out":               {"client:eth0", "router:left", "router:right ttl 64", "server:eth0"},
+		"ttl 63, want 64":                            {"client:eth0", "router:left", "router:right ttl 64", "server:eth0"},
+		"10.0.1.2, want 10.0.1.3":                    {"client:eth0 10.0.1.3 > 10.0.2.2", "router:left", "router:right", "server:eth0"},
+		`"client" is not of the form node:interface`: {"client"},
+		`"64" is not understood`:                     {"client:eth0 64"},
+		`"x" is not a TTL`:                           {"client:eth0 ttl x"},
+		`a number is missing`:                        {"client:eth0 ttl"},
+		`"z" is not a hardware address`:              {"client:eth0 mac z > *"},
+		`"q" is neither an address`:                  {"client:eth0 q > *"},
+		"it is empty":                                {""},
+	} {
+		testify.Contains(t, failure(t, func(t testing.TB) { assert.Path(t, e.Request, hops...) }), says)
+	}
+	testify.Contains(t, failure(t, func(t testing.TB) { assert.Path(t, nil, "a:b") }), "no packet to follow")
+}
+
+func TestPacketsVerb(t *testing.T) {
+	t.Parallel()
+	client, _, _ := chain(t)
+	lab := client.Lab()
+	assert.Reachable(t, client, "10.0.1.1")
+	w := lab.Record(func() { assert.Reachable(t, client, "10.0.1.1") })
+	want := []capture.Match{
+		{Node: "client", Kind: capture.EchoRequest}, {Node: "router", Kind: capture.EchoRequest},
+		{Node: "router", Kind: capture.EchoReply}, {Node: "client", Kind: capture.EchoReply},
+	}
+	assert.Packets(t, w, want...)
+	assert.Packets(t, lab.Record(func() {}))
+	assert.Seen(t, w, want[0])
+	assert.NotSeen(t, w, capture.Match{Node: "server"})
+
+	swapped := []capture.Match{want[1], want[0], want[2], want[3]}
+	testify.Contains(t, failure(t, func(t testing.TB) { assert.Packets(t, w, swapped...) }), "wrong       client:eth0")
+	testify.Contains(t, failure(t, func(t testing.TB) { assert.Packets(t, w, want[:3]...) }), "unexpected  client:eth0")
+	testify.Contains(t, failure(t, func(t testing.TB) { assert.Packets(t, w, append(want, want[0])...) }), "missing     ")
+	testify.Contains(t, failure(t, func(t testing.TB) { assert.Packets(t, w) }), "0 wanted, 4 seen")
+	testify.Contains(t, failure(t, func(t testing.TB) { assert.Seen(t, w, capture.Match{Node: "server"}) }), "the closest is")
+	testify.Contains(t, failure(t, func(t testing.TB) { assert.NotSeen(t, w, want[0]) }), "but none must")
+}
+
+func TestMatrixVerb(t *testing.T) {
+	t.Parallel()
+	client, router, srv := chain(t)
+	nodes := []*harness.Node{client, router, srv}
+	all := func(_, _ *harness.Node) assert.Cause { return assert.Reached }
+	assert.Matrix(t, nodes, all)
+	router.Drop(harness.Filter{In: "left", Out: "right", Protocol: "icmp"})
+	assert.Matrix(t, nodes[:2], all)
+
+	text := failure(t, func(t testing.TB) { assert.Matrix(t, nodes, all) })
+	testify.Contains(t, text, "2 of 6 pairs are not as demanded")
+	testify.Contains(t, text, "client > server (10.0.2.2): silence, want reached")
+	testify.Contains(t, text, "expected")
+	testify.Regexp(t, `client +- +ok +ok +client +- +ok +none +client +- +\. +X`, text)
+
+	text = failure(t, func(t testing.TB) { assert.Matrix(t, nil, all) })
+	testify.Contains(t, text, "there are no nodes")
+}
+
+// The kernel's neighbour table is one for the machine: a matrix that would
+// overflow it is refused, and goes well with permanent neighbours.
+func TestMatrixOfManyNodes(t *testing.T) {
+	t.Parallel()
+	lab := harness.New(t)
+	sw := lab.Node("sw")
+	br := sw.Bridge("br0")
+	nodes := lab.Nodes("n%d", 34)
+	for i, n := range nodes {
+		lab.Connect(n.Port("eth0", netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)}).String()+"/24"), br.Port("p"+n.Name()))
+	}
+	all := func(_, _ *harness.Node) assert.Cause { return assert.Reached }
+	text := failure(t, func(t testing.TB) { assert.Matrix(t, nodes, all) })
+	testify.Contains(t, text, "34 nodes would need 1122 entries")
+	testify.Contains(t, text, "gc_thresh3")
+	testify.Contains(t, text, "PermanentNeighbors")
+	lab.PermanentNeighbors()
+	assert.Matrix(t, nodes, all)
+}
+
+func TestConnectionVerb(t *testing.T) {
+	t.Parallel()
+	client, router, srv := chain(t)
+	srv.Serve("tcp", ":80")
+	assert.NoConnection(t, router, harness.Connection{})
+	router.Masquerade(harness.NAT{Out: "right"})
+	e := assert.Reachable(t, client, "tcp:10.0.2.2:80")
+	c := assert.Connection(t, router, harness.Connection{Protocol: "tcp", SourceNAT: true,
+		Reply: harness.Tuple{Destination: netip.MustParseAddrPort("10.0.2.1:0")}})
+	testify.Equal(t, e.ServerSaw, c.Reply.Destination)
+	text := failure(t, func(t testing.TB) { assert.Connection(t, router, harness.Connection{Protocol: "udp", Mark: 3}) })
+	testify.Contains(t, text, "router tracks no connection like the one wanted (udp, mark 3)")
+	testify.Contains(t, text, "tcp ")
+	testify.Contains(t, failure(t, func(t testing.TB) { assert.NoConnection(t, router, harness.Connection{Protocol: "tcp"}) }), "but must not")
+}
+
+func TestLearnedVerb(t *testing.T) {
+	t.Parallel()
+	lab := harness.New(t)
+	sw, a, b := lab.Node("sw"), lab.Node("a"), lab.Node("b")
+	br := sw.Bridge("br0")
+	lab.Connect(a.Port("eth0", "10.0.0.1/24"), br.Port("pa"))
+	lab.Connect(b.Port("eth0", "10.0.0.2/24"), br.Port("pb"))
+	assert.NotLearned(t, br, a.MAC("eth0"))
+	assert.Reachable(t, a, "10.0.0.2")
+	assert.Learned(t, br, a.MAC("eth0"), "pa")
+	text := failure(t, func(t testing.TB) { assert.Learned(t, br, a.MAC("eth0"), "pb") })
+	testify.Contains(t, text, "the bridge sw:br0 has not learned 02:00:02:00:00:01 (a:eth0) behind pb")
+	testify.Contains(t, text, "02:00:02:00:00:01 (a:eth0) behind pa")
+	testify.Contains(t, failure(t, func(t testing.TB) { assert.NotLearned(t, br, a.MAC("eth0")) }), "behind pa, but must not")
+}
