@@ -1,0 +1,64 @@
+package scenarios
+
+import (
+	"fmt"
+	"net"
+
+	"github.com/netrig/netrig/capture"
+)
+
+// family spells the addresses of one IP version, so that a scenario is written
+// once: subnet 1 is 192.168.1.0/24 or fd00:1::/64.
+type family struct {
+	name string
+	v6   bool
+}
+
+var families = []family{{"IPv4", false}, {"IPv6", true}}
+
+// addr is a host's address: addr(1, 2) is 192.168.1.2 or fd00:1::2.
+func (f family) addr(subnet, host int) string {
+	if f.v6 {
+		return fmt.Sprintf("fd00:%d::%d", subnet, host)
+	}
+	return fmt.Sprintf("192.168.%d.%d", subnet, host)
+}
+
+// with is a host's address with its prefix length, as a port takes it.
+func (f family) with(subnet, host int) string {
+	return fmt.Sprintf("%s/%d", f.addr(subnet, host), f.bits())
+}
+
+// net is a subnet's prefix: net(1) is 192.168.1.0/24 or fd00:1::/64.
+func (f family) net(subnet int) string {
+	if f.v6 {
+		return fmt.Sprintf("fd00:%d::/64", subnet)
+	}
+	return fmt.Sprintf("192.168.%d.0/24", subnet)
+}
+
+func (f family) bits() int {
+	if f.v6 {
+		return 64
+	}
+	return 24
+}
+
+// tcp is the target of a TCP connection.
+func (f family) tcp(subnet, host, port int) string {
+	return "tcp:" + net.JoinHostPort(f.addr(subnet, host), fmt.Sprint(port))
+}
+
+// resolution are the two kinds of packet by which a neighbour is asked for and
+// answers.
+func (f family) resolution() (request, reply capture.Kind) {
+	if f.v6 {
+		return capture.NeighborSolicitation, capture.NeighborAdvertisement
+	}
+	return capture.ARPRequest, capture.ARPReply
+}
+
+// hop writes a line of assert.Path with a host's addresses.
+func (f family) hop(where, from, to, rest string) string {
+	return fmt.Sprintf("%s %s > %s %s", where, from, to, rest)
+}
