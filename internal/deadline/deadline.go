@@ -28,7 +28,9 @@ const (
 // Scale is the factor by which this machine is slower than usual: 1 to 60. It
 // is measured once a process, by making namespaces, which is what tests spend
 // their time on.
-var Scale = sync.OnceValue(func() float64 {
+var Scale = sync.OnceValue(measure)
+
+func measure() float64 {
 	if text := os.Getenv(Variable); text != "" {
 		if f, err := strconv.ParseFloat(text, 64); err == nil && f > 0 {
 			return f
@@ -46,7 +48,7 @@ var Scale = sync.OnceValue(func() float64 {
 		n.Close()
 	}
 	return min(max(float64(best)/float64(usualNamespace), 1), maxScale)
-})
+}
 
 // Of is d, scaled.
 func Of(d time.Duration) time.Duration {

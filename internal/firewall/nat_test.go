@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -170,9 +171,9 @@ func TestRedirect(t *testing.T) {
 	})
 }
 
-// Removing the last rule that needs connection tracking switches it off:
-// established flows go out untranslated at once.
-func TestLastNATRuleRemovedInMidFlow(t *testing.T) {
+// Removing the last rule that needs connection tracking switches it off, before
+// Remove returns.
+func TestTrackingEndsWithTheLastRule(t *testing.T) {
 	everywhere(t, func(l *topology) {
 		server := l.udp(l.server, 53)
 		for port := uint16(4444); port < 4449; port++ { // a new flow each time
@@ -187,8 +188,52 @@ func TestLastNATRuleRemovedInMidFlow(t *testing.T) {
 			sees(l.outside)
 			l.remove(first)
 			sees(l.outside) // still tracked, for the sake of the other
+			require.True(l, l.tracked(port))
 			l.remove(second)
-			sees(l.clientAddr)
+			client = l.udp(l.client, port+1000)
+			l.send(client, l.serverAddr, 53, "new")
+			l.receive(server)
+			require.False(l, l.tracked(port+1000), "tracking is still on")
 		}
 	})
+}
+
+// A flow that was translated goes out untranslated as soon as the last rule is
+// removed.
+func TestTranslationEndsWithTheLastRule(t *testing.T) {
+	everywhere(t, func(l *topology) {
+		server := l.udp(l.server, 53)
+		for port := uint16(4444); port < 4449; port++ { // a new flow each time
+			client := l.udp(l.client, port)
+			id := l.add(l.rule(Postrouting, Masquerade))
+			for _, want := range []netip.Addr{l.outside, l.clientAddr} {
+				l.send(client, l.serverAddr, 53, "flow")
+				_, from := l.receive(server)
+				require.Equal(l, netip.AddrPortFrom(want, port), from)
+				if want == l.outside {
+					l.remove(id)
+				}
+			}
+		}
+	})
+}
+
+// tracked reports whether the gateway tracks a flow from that port.
+func (l *topology) tracked(port uint16) bool {
+	l.Helper()
+	var h *netlink.Handle
+	require.NoError(l, l.gateway.Do(func() (err error) { h, err = netlink.NewHandle(unix.NETLINK_NETFILTER); return err }))
+	defer h.Close()
+	family := netlink.InetFamily(unix.AF_INET)
+	if l.family == IPv6 {
+		family = unix.AF_INET6
+	}
+	flows, err := h.ConntrackTableList(netlink.ConntrackTable, family)
+	require.NoError(l, err)
+	for _, f := range flows {
+		if f.Forward.SrcPort == port {
+			return true
+		}
+	}
+	return false
 }

@@ -41,8 +41,16 @@ func everywhere(t *testing.T, f func(*topology)) {
 }
 
 func eachBackend(t *testing.T, f func(t *testing.T, backend string)) {
+	eachOf(t, Names(), f)
+}
+
+func eachIPTables(t *testing.T, f func(t *testing.T, backend string)) {
+	eachOf(t, []string{IPTables, IPTablesLegacy}, f)
+}
+
+func eachOf(t *testing.T, backends []string, f func(t *testing.T, backend string)) {
 	t.Parallel()
-	for _, name := range Names() {
+	for _, name := range backends {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if err := Probe(name); err != nil {
