@@ -13,12 +13,19 @@ import (
 func first(value string) {
 	o, err := parseOrder(value)
 	if err == nil {
-		// The tests must not have the socket. This also finds out whether there is one.
+		err = o.check()
+	}
+	if err == nil {
+		// The tests must not have the socket.
 		_, err = unix.FcntlInt(uintptr(o.fd), unix.F_SETFD, unix.FD_CLOEXEC)
 	}
 	if err != nil {
 		fail("not started by a test binary: " + err.Error() + "; unset " + envSandbox)
 	}
+
+	// While the mounts are being made; but before the tests begin.
+	signals := make(chan (<-chan os.Signal), 1)
+	go func() { signals <- catch() }()
 
 	setName("netrig-first")
 	if bad := furnish(o.pids); bad != nil {
@@ -29,8 +36,7 @@ func first(value string) {
 		unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 	}
 
-	// A deadly signal that comes before watch listens finds this process without a
-	// handler and ends the sandbox. That is right: no test has begun.
+	own, early := <-signals, o.awaitOutside()
 	pid, err := syscall.ForkExec(self, os.Args, &syscall.ProcAttr{
 		Env:   withEnv(os.Environ(), mountNamespace()),
 		Files: []uintptr{0, 1, 2},
@@ -39,7 +45,7 @@ func first(value string) {
 	if err != nil {
 		o.fatal("start the tests", err)
 	}
-	go o.watch(pid)
+	go o.watch(pid, own, early)
 
 	for {
 		var status unix.WaitStatus
@@ -63,12 +69,31 @@ func (o order) fatal(step string, err error) {
 	syscall.Exit(1)
 }
 
-// watch hands signals on to the tests, and ends everything when the outside is gone.
-func (o order) watch(pid int) {
+// awaitOutside returns when the outside catches its signals, with those that it
+// asked to hand on before.
+func (o order) awaitOutside() (early []syscall.Signal) {
+	for {
+		switch message := receive(o.fd, 0); {
+		case len(message) == 0:
+			syscall.Exit(1) // the outside is gone
+		case message[0] == ready:
+			return early
+		default:
+			early = append(early, syscall.Signal(message[0]))
+		}
+	}
+}
+
+// watch hands signals on to the tests, and ends everything when the outside is
+// gone: those that this process gets itself, and those that the outside asks
+// for, among them some from before the tests began.
+func (o order) watch(pid int, own <-chan os.Signal, early []syscall.Signal) {
 	asked := make(chan syscall.Signal)
 	go o.listen(asked)
-	own := catch()
 	var waiting pairs
+	for _, s := range early {
+		waiting.add(s, toOutside, time.Now())
+	}
 	for {
 		select {
 		case s := <-own:

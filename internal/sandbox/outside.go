@@ -77,7 +77,8 @@ func enter(pids bool, caught *catcher) (rep report, status unix.WaitStatus, err 
 	}
 	// Only now: a signal that comes earlier ends this process, and the sandbox
 	// with it, as it would have ended the tests. Each signal to be caught takes a
-	// switch of threads, and the start of the sandbox hides that.
+	// switch of threads, and the start of the sandbox hides that; but the tests do
+	// not begin before all are.
 	caught.forward(mine)
 	for {
 		if _, err = unix.Wait4(pid, &status, 0, nil); err != unix.EINTR {
@@ -113,7 +114,7 @@ func start(socket int, pids bool) (int, error) {
 		attr.GidMappingsEnableSetgroups = false
 	}
 
-	env := withEnv(os.Environ(), order{socket, pids}.String())
+	env := withEnv(os.Environ(), order{socket, pids, mountNamespace()}.String())
 	pid, err := syscall.ForkExec(self, withoutTestLog(os.Args), &syscall.ProcAttr{
 		Env: env, Files: []uintptr{0, 1, 2}, Sys: attr,
 	})
@@ -153,25 +154,39 @@ func withoutTestLog(args []string) []string {
 	return out
 }
 
+// ready is the message to the first process that the signals of the outside are
+// being caught; every other one is the number of a signal.
+const ready = 0
+
 // catcher hands the signals of this process on to the sandbox.
 type catcher struct {
 	once   sync.Once
-	socket atomic.Int64 // to the first process
-	last   atomic.Int64 // the last deadly signal that was caught, or 0
+	caught chan struct{} // closed when signals are being caught
+	socket atomic.Int64  // to the first process
+	last   atomic.Int64  // the last deadly signal that was caught, or 0
 }
 
-// forward hands signals on to socket, instead of those before. From the first
-// call on, no forwarded signal ends this process: it ends when the sandbox does.
+// forward hands signals on to socket, instead of those before. From then on no
+// forwarded signal ends this process: it ends when the sandbox does.
 func (c *catcher) forward(socket int) {
 	c.socket.Store(int64(socket))
-	if s := c.last.Load(); s != 0 {
-		send(socket, []byte{byte(s)}) // the one before may have been gone already
-	}
-	c.once.Do(func() { go c.loop() })
+	c.once.Do(func() {
+		c.caught = make(chan struct{})
+		go c.loop()
+	})
+	go func() {
+		<-c.caught
+		if s := c.last.Load(); s != 0 {
+			send(socket, []byte{byte(s)}) // the sandbox before may have been gone already
+		}
+		send(socket, []byte{ready})
+	}()
 }
 
 func (c *catcher) loop() {
-	for s := range catch() {
+	signals := catch()
+	close(c.caught)
+	for s := range signals {
 		n := s.(syscall.Signal)
 		if n != unix.SIGWINCH {
 			c.last.Store(int64(n))

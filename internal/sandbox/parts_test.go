@@ -7,18 +7,44 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 func TestOrder(t *testing.T) {
-	for _, o := range []order{{3, true}, {1023, false}} {
+	for _, o := range []order{{3, true, "4026531840"}, {1023, false, "1"}} {
 		got, err := parseOrder(o.String())
 		require.NoError(t, err)
 		assert.Equal(t, o, got)
 	}
-	for _, wrong := range []string{"first,", "first,3", "first,x,true", "first,3,perhaps"} {
+	for _, wrong := range []string{"first,", "first,3", "first,3,true", "first,3,true,", "first,x,true,1", "first,3,perhaps,1", "first,3,true,1,1"} {
 		_, err := parseOrder(wrong)
 		assert.ErrorContains(t, err, wrong)
 	}
+}
+
+// A process that only has the variable, from a user or from a parent's
+// environment, must end before it mounts anything.
+func TestOrderOfSomebodyElse(t *testing.T) {
+	pair := func(kind int) int {
+		ends, err := unix.Socketpair(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
+		require.NoError(t, err)
+		t.Cleanup(func() { unix.Close(ends[0]); unix.Close(ends[1]) })
+		return ends[0]
+	}
+	file, err := os.Open("/dev/null")
+	require.NoError(t, err)
+	defer file.Close()
+	own := mountNamespace()
+	for says, o := range map[string]order{
+		"descriptor 9999 is no socket":             {9999, false, "1"},
+		"is no socket":                             {int(file.Fd()), false, "1"},
+		"is another socket":                        {pair(unix.SOCK_STREAM), false, "1"},
+		"not the first process of a PID":           {pair(unix.SOCK_SEQPACKET), true, "1"},
+		"mount namespace that it was started from": {pair(unix.SOCK_SEQPACKET), false, own},
+	} {
+		assert.ErrorContains(t, o.check(), says)
+	}
+	assert.NoError(t, order{pair(unix.SOCK_SEQPACKET), false, "1"}.check())
 }
 
 func TestReport(t *testing.T) {

@@ -2,7 +2,9 @@ package sandbox
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -15,23 +17,51 @@ const firstPrefix = "first,"
 
 // order is what the outside tells the first process of the sandbox.
 type order struct {
-	fd   int  // the socket between the two
-	pids bool // whether there is a PID namespace
+	fd    int    // the socket between the two
+	pids  bool   // whether there is a PID namespace
+	mount string // the mount namespace of the outside
 }
 
 func (o order) String() string {
-	return fmt.Sprintf("%s%d,%t", firstPrefix, o.fd, o.pids)
+	return fmt.Sprintf("%s%d,%t,%s", firstPrefix, o.fd, o.pids, o.mount)
 }
 
 func parseOrder(s string) (o order, err error) {
-	fd, pids, _ := strings.Cut(strings.TrimPrefix(s, firstPrefix), ",")
-	if o.fd, err = strconv.Atoi(fd); err == nil {
-		o.pids, err = strconv.ParseBool(pids)
+	parts := strings.Split(strings.TrimPrefix(s, firstPrefix), ",")
+	if len(parts) != 3 || parts[2] == "" {
+		return o, fmt.Errorf("%s=%q is not what a test binary sets", envSandbox, s)
+	}
+	o.mount = parts[2]
+	if o.fd, err = strconv.Atoi(parts[0]); err == nil {
+		o.pids, err = strconv.ParseBool(parts[1])
 	}
 	if err != nil {
 		return o, fmt.Errorf("%s=%q: %w", envSandbox, s, err)
 	}
 	return o, nil
+}
+
+// check finds out whether this process really is the first of a sandbox, and
+// not one that somebody gave the variable: what it is about to mount must not
+// be mounted on the machine.
+func (o order) check() error {
+	family, err := unix.GetsockoptInt(o.fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err != nil {
+		return fmt.Errorf("descriptor %d is no socket: %w", o.fd, err)
+	}
+	kind, err := unix.GetsockoptInt(o.fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	switch {
+	case err != nil:
+		return fmt.Errorf("descriptor %d is no socket: %w", o.fd, err)
+	case family != unix.AF_UNIX || kind != unix.SOCK_SEQPACKET:
+		return fmt.Errorf("descriptor %d is another socket", o.fd)
+	case o.pids && os.Getpid() != 1:
+		return errors.New("it is not the first process of a PID namespace")
+	}
+	if own := mountNamespace(); own == "" || own == o.mount {
+		return errors.New("it is in the mount namespace that it was started from")
+	}
+	return nil
 }
 
 // report is the one message that the first process sends to the outside.
@@ -71,6 +101,9 @@ func receive(fd int, flags int) []byte {
 		case nil:
 			return b[:n]
 		case unix.EINTR:
+		case unix.ECONNRESET:
+			// The other end is gone with a message unread (unix_release_sock). That is
+			// told once; what it sent before comes next.
 		default:
 			return nil
 		}
