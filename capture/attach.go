@@ -11,15 +11,14 @@ import (
 
 // attach opens the sockets of a tap. It runs on the thread.
 func (r *recorder) attach(t *Tap, n *ns.Namespace) error {
-	name := fmt.Sprintf("/proc/self/fd/%d", n.Fd())
-	namespace, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	namespace, err := r.fetch(n.Fd(), unix.O_RDONLY)
 	if err != nil {
-		return fmt.Errorf("open the namespace %s: %w (was it closed?)", name, err)
+		return fmt.Errorf("get at the namespace: %w (was it closed?)", err)
 	}
 	defer unix.Close(namespace)
 	var st unix.Stat_t
 	if err := unix.Fstat(namespace, &st); err != nil || st.Ino != n.Inode() {
-		return fmt.Errorf("%s is not the namespace %d any more (it was closed): %w", name, n.Inode(), errClosed)
+		return fmt.Errorf("descriptor %d is not the namespace %d any more: it was closed", n.Fd(), n.Inode())
 	}
 	if err := unix.Setns(namespace, unix.CLONE_NEWNET); err != nil {
 		return fmt.Errorf("enter the namespace: %w", err)

@@ -92,7 +92,7 @@ func (r *recorder) read(t *Tap, until int64) error {
 	if t == nil || t.fd < 0 {
 		return nil // detached in the same turn
 	}
-	for range 64 {
+	for turns := 0; until > 0 || turns < 64; turns++ {
 		n, err := r.reader.receive(t.fd)
 		if err != nil {
 			return fmt.Errorf("read the packets of %s: %w", t.node, err)
@@ -102,9 +102,6 @@ func (r *recorder) read(t *Tap, until int64) error {
 		if n < batch || until > 0 && last > until {
 			return nil
 		}
-	}
-	if until > 0 {
-		return r.read(t, until)
 	}
 	return nil
 }

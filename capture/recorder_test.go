@@ -37,8 +37,8 @@ func TestOwnTable(t *testing.T) {
 		return nil
 	}))
 	own := links(thread)
-	// Standard streams, the runtime's two, pipe, home, epoll, and two of the tap.
-	assert.LessOrEqual(t, len(own), 10, "%q", own)
+	// Standard streams, the runtime's two, pipe, home, epoll, pidfd, and two of the tap.
+	assert.LessOrEqual(t, len(own), 11, "%q", own)
 	namespaces := 0
 	for _, link := range own {
 		if strings.HasPrefix(link, "net:") {
@@ -123,4 +123,21 @@ func TestNothingLeftBehind(t *testing.T) {
 	}, 10*time.Second, 5*time.Millisecond, "all threads end")
 	assert.LessOrEqual(t, count("fd"), fds+2)
 	assert.LessOrEqual(t, count("task"), threads+10, "Go keeps some threads for later")
+}
+
+// Where pidfd_getfd is forbidden, /proc serves.
+func TestFetchThroughProc(t *testing.T) {
+	a, b := newHost(t, "a"), newHost(t, "b")
+	r := recording(t, a)
+	rec := r.taps[0].recorder
+	require.NoError(t, rec.call(func() error {
+		unix.Close(rec.process)
+		rec.process = -1
+		return nil
+	}))
+	attach(t, r, b)
+	require.ErrorContains(t, rec.call(func() error {
+		_, err := rec.fetch(1<<20, unix.O_RDONLY)
+		return err
+	}), "is /proc mounted?")
 }

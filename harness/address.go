@@ -53,13 +53,11 @@ func (n *Node) DelAddress(iface, address string) {
 }
 
 func (n *Node) addAddress(index int, prefix netip.Prefix) error {
-	addr := &netlink.Addr{IPNet: ipNet(prefix)}
-	if prefix.Addr().Is6() {
-		// The baseline switches duplicate address detection off; the flag says
-		// the same for interfaces that an outside program made earlier.
-		addr.Flags = unix.IFA_F_NODAD
-	}
-	err := n.route.AddrAdd(linkAt(index), addr)
+	// Without IFA_F_NODAD, although the baseline switches duplicate address
+	// detection off: the address is then tentative until the kernel has joined
+	// its multicast group in the background (addrconf_dad_begin), and so can be
+	// waited for. Before that the node does not answer neighbour solicitations.
+	err := n.route.AddrAdd(linkAt(index), &netlink.Addr{IPNet: ipNet(prefix)})
 	if errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("%w: the interface has this address already", err)
 	}
@@ -68,12 +66,20 @@ func (n *Node) addAddress(index int, prefix netip.Prefix) error {
 
 // awaitAddresses returns when every IPv6 address of an interface can be used,
 // the link-local one included, which the kernel adds by itself and makes usable
-// in the background. Until then a router can't even ask for a neighbour.
+// in the background. Until then a router can't even ask for a neighbour. Those
+// of an interface that is down or has no carrier stay tentative, as they should.
 func (n *Node) awaitAddresses(index int) error {
 	if !n.ipv6 {
 		return nil
 	}
 	return deadline.Poll(linkTime, "an IPv6 address of interface "+fmt.Sprint(index)+" stays tentative", func() (bool, error) {
+		l, err := n.route.LinkByIndex(index)
+		if err != nil {
+			return false, err
+		}
+		if l.Attrs().RawFlags&(unix.IFF_UP|unix.IFF_LOWER_UP) != unix.IFF_UP|unix.IFF_LOWER_UP {
+			return true, nil
+		}
 		addrs, err := n.route.AddrList(linkAt(index), netlink.FAMILY_V6)
 		if errors.Is(err, netlink.ErrDumpInterrupted) {
 			return false, nil

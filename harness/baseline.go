@@ -1,10 +1,16 @@
 package harness
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"strings"
+	"sync"
+	"time"
 
+	"github.com/netrig/netrig/internal/link"
 	"golang.org/x/sys/unix"
 )
 
@@ -46,14 +52,14 @@ var baseline = []setting{
 	// an address is usable at once: with duplicate address detection left on,
 	// a routed path works only after 2 s (the router's link-local address).
 	{"ipv6/conf/all/accept_dad", "0"}, {"ipv6/conf/default/accept_dad", "0"},
-	{"ipv6/conf/all/router_solicitations", "0"}, {"ipv6/conf/default/router_solicitations", "0"},
-	{"ipv6/conf/all/accept_ra", "0"}, {"ipv6/conf/default/accept_ra", "0"},
+	{"ipv6/conf/default/router_solicitations", "0"},
 	{"ipv6/conf/all/forwarding", "0"}, {"ipv6/conf/default/forwarding", "0"},
 	{"ipv6/conf/all/accept_redirects", "1"}, {"ipv6/conf/default/accept_redirects", "1"},
 	// Link-local addresses from the MAC, which makes them readable.
 	{"ipv6/conf/all/addr_gen_mode", "0"}, {"ipv6/conf/default/addr_gen_mode", "0"},
 	{"ipv6/conf/all/use_tempaddr", "0"}, {"ipv6/conf/default/use_tempaddr", "0"},
-	{"ipv6/conf/all/disable_ipv6", "1"}, {"ipv6/conf/default/disable_ipv6", "1"},
+	// Of all, which takes default along (addrconf_disable_ipv6).
+	{"ipv6/conf/all/disable_ipv6", "1"},
 
 	// 1 in every new namespace once br_netfilter is loaded on the machine (and
 	// absent otherwise): bridged packets would then meet the packet filter.
@@ -69,35 +75,51 @@ var fastErrors = []setting{
 	{"ipv6/icmp/ratelimit", "0"}, {"ipv6/icmp/ratemask", ""},
 }
 
-// fastTimers makes a neighbour that does not answer known in some 60 ms
-// (three tries of 20 ms), not 3 s, and keeps the kernel from probing a
-// neighbour again in mid-test (5 s by default), which would put a packet into
-// some window on a slow machine. They are an interface's own: a namespace has
-// no defaults for them (lookup_neigh_parms, net/core/neighbour.c).
-func fastTimers(iface string) []setting {
-	var all []setting
-	for _, family := range []string{"ipv4", "ipv6"} {
-		dir := family + "/neigh/" + iface + "/"
-		all = append(all, setting{dir + "retrans_time_ms", "20"}, setting{dir + "proxy_delay", "0"},
-			setting{dir + "delay_first_probe_time", "60"})
-	}
-	return all
-}
-
-// tune gives an interface of the lab the timers of its profile.
-func (n *Node) tune(iface string) error {
+// tune gives an interface of the lab the timers of its profile. Those of
+// neighbours are an interface's own: a namespace has no defaults for them
+// (lookup_neigh_parms, net/core/neighbour.c).
+func (n *Node) tune(index int) error {
 	if n.lab.timers != FastTimers {
 		return nil
 	}
-	return n.space.Do(func() error { return applySettings(fastTimers(iface)) })
+	families := []uint8{unix.AF_INET}
+	if n.ipv6 {
+		families = append(families, unix.AF_INET6)
+	}
+	for _, family := range families {
+		if err := n.raw.SetNeighborTimers(family, index, fastNeighbors); err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+// fastNeighbors makes a neighbour that does not answer known in some 60 ms
+// (three tries of 20 ms), not 3 s, and keeps the kernel from probing a
+// neighbour again in mid-test (5 s by default), which would put a packet into
+// some window on a slow machine.
+var fastNeighbors = link.NeighborTimers{Retransmit: 20 * time.Millisecond, ProxyDelay: 0, DelayProbe: time.Minute}
 
 // applyBaseline sets the node's sysctls. What this kernel does not have (a
 // kernel without IPv6, without br_netfilter, an older one) has no effect there
 // either.
+//
+// A file below /proc/sys costs 6 µs to open in a fresh namespace, so that all
+// of them would take longer than the namespace itself. What a fresh namespace
+// starts with is therefore learned once, and only what differs is written,
+// until a namespace is seen to start otherwise: then somebody has changed the
+// machine's settings meanwhile, and it is learned anew.
 func (n *Node) applyBaseline() error {
+	start, err := n.raw.DefaultConf()
+	if err != nil {
+		return err
+	}
 	return n.space.Do(func() error {
-		if err := applySettings(baseline); err != nil {
+		todo, err := learned.differences(start)
+		if err != nil {
+			return err
+		}
+		if err := applySettings(todo); err != nil {
 			return err
 		}
 		if n.lab.timers == FastTimers {
@@ -105,6 +127,40 @@ func (n *Node) applyBaseline() error {
 		}
 		return nil
 	})
+}
+
+// learned is what a fresh namespace starts with, for the whole process.
+var learned startValues
+
+type startValues struct {
+	mu    sync.Mutex
+	start []byte // what DefaultConf said in the namespace that was learned from
+	todo  []setting
+}
+
+// differences are the settings of the baseline that a fresh namespace does not
+// have by itself. It is called inside one.
+func (v *startValues) differences(start []byte) ([]setting, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.todo != nil && bytes.Equal(v.start, start) {
+		return v.todo, nil
+	}
+	// Always written: the first that a container engine changes on the machine,
+	// and not in what DefaultConf tells.
+	todo := []setting{baseline[0]}
+	for _, s := range baseline[1:] {
+		raw, err := os.ReadFile(sysctlRoot + "net/" + s.path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return nil, fmt.Errorf("read sysctl net/%s: %w", s.path, err)
+		case strings.TrimSpace(string(raw)) != s.value:
+			todo = append(todo, s)
+		}
+	}
+	v.start, v.todo = start, todo
+	return todo, nil
 }
 
 func applySettings(settings []setting) error {
@@ -129,17 +185,20 @@ func (n *Node) enableIPv6() {
 		return
 	}
 	err := n.space.Do(func() error {
-		for _, which := range []string{"default", "all"} {
-			err := writeSysctl(sysctlRoot+"net/ipv6/conf/"+which+"/disable_ipv6", "0")
-			if errors.Is(err, unix.ENOENT) {
-				return errors.New("this kernel has no IPv6 (CONFIG_IPV6, or ipv6.disable=1 on its command line)")
-			}
-			if err != nil {
-				return err
-			}
+		err := writeSysctl(sysctlRoot+"net/ipv6/conf/all/disable_ipv6", "0")
+		if errors.Is(err, unix.ENOENT) {
+			return errors.New("this kernel has no IPv6 (CONFIG_IPV6, or ipv6.disable=1 on its command line)")
 		}
-		return nil
+		return err
 	})
 	n.must(err, "switch IPv6 on")
 	n.ipv6 = true
+	for _, p := range n.ports {
+		if p.index != 0 {
+			p.must(n.tune(p.index), "set its timers")
+		}
+	}
+	for _, b := range n.bridges {
+		n.must(n.tune(b.index), "set the timers of the bridge %s", b.name)
+	}
 }

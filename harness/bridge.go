@@ -113,7 +113,7 @@ func (n *Node) Bridge(name string, options ...BridgeOption) *Bridge {
 	}
 	n.must(err, "make the bridge %s", name)
 	n.bridges = append(n.bridges, b)
-	n.must(n.tune(name), "set the timers of the bridge %s", name)
+	n.must(n.tune(b.index), "set the timers of the bridge %s", name)
 	if !s.down {
 		b.Up()
 	}
@@ -199,7 +199,7 @@ func (b *Bridge) awaitForwarding(p *Port) error {
 	}
 	var state uint8
 	missing := fmt.Sprintf("the port %s of the bridge %s does not forward", p, b.name)
-	return deadline.Poll(linkTime+2*b.settings.forwardDelay, missing, func() (bool, error) {
+	err := deadline.Poll(linkTime+2*b.settings.forwardDelay, missing, func() (bool, error) {
 		ports, err := b.node.raw.BridgePorts()
 		if err != nil {
 			return false, err
@@ -211,4 +211,9 @@ func (b *Bridge) awaitForwarding(p *Port) error {
 		}
 		return BridgePortState(state) == Forwarding, nil
 	})
+	if err != nil {
+		return err
+	}
+	// With its first port the bridge gets a carrier, and its addresses are used.
+	return b.node.awaitAddresses(b.index)
 }

@@ -19,7 +19,7 @@ func Backends() []string { return firewall.Available() }
 func RequireBackend(t testing.TB, name string) {
 	t.Helper()
 	if err := firewall.Probe(name); err != nil {
-		missing(t, "the backend %s can't be used: %v", name, err)
+		missing(t, "%v", err)
 	}
 }
 

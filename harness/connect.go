@@ -51,7 +51,7 @@ func (l *Lab) Connect(a, b *Port, options ...LinkOption) *Cable {
 	l.must(l.createVeth(a, b, s.mtu), "connect %s to %s", a, b)
 	a.peer, b.peer = b, a
 	for _, p := range []*Port{a, b} {
-		p.must(p.node.tune(p.name), "set its timers")
+		p.must(p.node.tune(p.index), "set its timers")
 	}
 	if !s.offloads {
 		l.must(a.disableOffloads(), "switch the offloads of %s off", a)

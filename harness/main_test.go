@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/netrig/netrig/harness"
-	"github.com/netrig/netrig/internal/try"
 )
 
 func TestMain(m *testing.M) { harness.Main(m) }
@@ -22,21 +21,3 @@ func pair(t testing.TB, options ...harness.Option) (lab *harness.Lab, a, b *harn
 // linkTimeForTests bounds waits of tests for states that the kernel or another
 // goroutine brings about.
 const linkTimeForTests = 5 * time.Second
-
-// failingLab runs a lab that sends a packet and fails, and returns its log.
-func failingLab() string {
-	return try.Run("failing", func(t testing.TB) {
-		lab, a, _, _ := pair(t)
-		lab.Step("before the failure")
-		c, err := a.Dial("udp", "192.168.0.2:9")
-		if err == nil {
-			_, err = c.Write([]byte("x"))
-			c.Close()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		lab.Step("the failure")
-		t.Error("on purpose")
-	}).Log()
-}

@@ -41,7 +41,7 @@ func (p *Port) Move(to *Node) error {
 	if to.tap != nil {
 		to.tap.Learn(p.index, p.name)
 	}
-	if err := to.tune(p.name); err != nil { // its timers stayed behind, with the rest
+	if err := to.tune(p.index); err != nil { // its timers stayed behind, with the rest
 		return fmt.Errorf("move %s to node %s: set its timers: %w", p.name, to.name, err)
 	}
 	return deadline.Poll(linkTime, fmt.Sprintf("%s is still seen in node %s", p.name, from.name), func() (bool, error) {

@@ -25,9 +25,11 @@ func (l *Lab) save() {
 }
 
 // artifacts is the test's folder of `go test -artifacts`, and without that flag
-// (it would be deleted at the end) one that stays.
+// (it would be deleted at the end) one that stays. A run of Try fails inside a
+// test that goes on, so that nothing has to stay.
 func (l *Lab) artifacts() (string, error) {
-	if f := flag.Lookup("test.artifacts"); f != nil && f.Value.String() == "true" {
+	_, standIn := l.TB.(interface{ StandIn() })
+	if f := flag.Lookup("test.artifacts"); standIn || f != nil && f.Value.String() == "true" {
 		return l.TB.ArtifactDir(), nil
 	}
 	safe := regexp.MustCompile(`[^A-Za-z0-9_.-]+`).ReplaceAllString(l.TB.Name(), "_")

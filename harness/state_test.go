@@ -11,6 +11,7 @@ import (
 
 	"github.com/netrig/netrig/harness"
 	"github.com/netrig/netrig/internal/deadline"
+	"github.com/netrig/netrig/internal/try"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -154,17 +155,31 @@ func TestBaselineHidesTheMachine(t *testing.T) {
 			assert.Equal(t, want, a.Sysctl("net.ipv4.conf."+conf+"."+name), "%s %s", conf, name)
 		}
 	}
-	assert.Equal(t, "0", a.Sysctl("net.ipv6.conf.veth0.accept_dad"))
+	for _, conf := range []string{"all", "default", "veth0"} {
+		assert.Equal(t, "0", a.Sysctl("net.ipv6.conf."+conf+".accept_dad"))
+	}
 	assert.Equal(t, "0", a.Sysctl("net.ipv6.conf.veth0.router_solicitations"))
 }
 
 func TestTimerProfiles(t *testing.T) {
 	t.Parallel()
-	for profile, want := range map[harness.Timers]string{harness.FastTimers: "20", harness.KernelTimers: "1000"} {
-		_, a, _, _ := pair(t, harness.WithTimers(profile))
-		assert.Equal(t, want, a.Sysctl("net.ipv4.neigh.veth0.retrans_time_ms"))
-		assert.Equal(t, want, a.Sysctl("net.ipv6.neigh.veth0.retrans_time_ms"))
-		assert.Equal(t, profile, a.Lab().Timers())
+	for profile, want := range map[harness.Timers]map[string]string{
+		harness.FastTimers:   {"retrans_time_ms": "20", "proxy_delay": "0", "delay_first_probe_time": "60", "mcast_solicit": "3"},
+		harness.KernelTimers: {"retrans_time_ms": "1000", "proxy_delay": "80", "delay_first_probe_time": "5", "mcast_solicit": "3"},
+	} {
+		lab, a, b, _ := pair(t, harness.WithTimers(profile))
+		br := b.Bridge("br0")
+		lab.Connect(a.Port("late"), br.Port("port")) // after IPv6 was switched on
+		for _, at := range []struct {
+			node *harness.Node
+			name string
+		}{{a, "veth0"}, {b, "veth1"}, {b, "br0"}, {a, "late"}} {
+			for name, value := range want {
+				assert.Equal(t, value, at.node.Sysctl("net.ipv4.neigh."+at.name+"."+name), "%s %s", at.name, name)
+				assert.Equal(t, value, at.node.Sysctl("net.ipv6.neigh."+at.name+"."+name), "%s %s", at.name, name)
+			}
+		}
+		assert.Equal(t, profile, lab.Timers())
 	}
 }
 
@@ -262,20 +277,36 @@ func TestConntrackAndRules(t *testing.T) {
 
 // What a failed test leaves behind can be found and read.
 func TestFailedTestKeepsItsPackets(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir())
-	log := failingLab()
-	var folder string
-	for _, line := range strings.Split(log, "\n") {
-		if _, path, ok := strings.Cut(line, "saved story.txt and lab.pcapng in "); ok {
-			folder = path
-		}
-	}
-	require.NotEmpty(t, folder, log)
-	story, err := os.ReadFile(filepath.Join(folder, "story.txt"))
+	t.Parallel()
+	var folder, story, packets string
+	r := try.Run("failing", func(t testing.TB) {
+		t.Cleanup(func() { // after the lab's own
+			folder = t.ArtifactDir()
+			story, packets = read(t, folder, "story.txt"), read(t, folder, "lab.pcapng")
+		})
+		lab, a, _, _ := pair(t)
+		lab.Step("first step")
+		c, err := a.Dial("udp", "192.168.0.2:9")
+		require.NoError(lab, err)
+		_, err = c.Write([]byte("x"))
+		require.NoError(lab, err)
+		c.Close()
+		lab.Step("second step")
+		t.Error("on purpose")
+	})
+	require.True(t, r.Failed)
+	assert.Contains(t, r.Log(), "saved story.txt and lab.pcapng in "+folder)
+	before, after, ok := strings.Cut(story, "second step")
+	require.True(t, ok, story)
+	assert.Contains(t, before, "first step")
+	assert.Contains(t, before, "UDP")
+	assert.NotContains(t, after, "UDP")
+	assert.Equal(t, "\x0a\x0d\x0d\x0a", packets[:4], "a pcapng file begins with a section header")
+}
+
+func read(t testing.TB, folder, name string) string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(folder, name))
 	require.NoError(t, err)
-	assert.Contains(t, string(story), "before the failure")
-	assert.Contains(t, string(story), "UDP")
-	capture, err := os.ReadFile(filepath.Join(folder, "lab.pcapng"))
-	require.NoError(t, err)
-	assert.Equal(t, "\x0a\x0d\x0d\x0a", string(capture[:4]), "a pcapng file begins with a section header")
+	return string(raw)
 }

@@ -6,19 +6,19 @@
 //
 // A fresh namespace has no packet-filter rules and no connection tracking. The
 // first rule that needs tracking (NAT, States) switches it on in its
-// namespace, and the last one that is removed switches it off: flows that were
-// translated then go out untranslated at once. This is the same on all
-// backends. What stays behind otherwise differs:
+// namespace. When Remove has removed the last one, tracking is off again, on
+// every backend: flows that were translated go out untranslated at once, and
+// new flows are not tracked. What stays behind otherwise differs:
 //
 //   - nftables: a chain goes with its last rule (unless its policy is Drop), and
 //     the table "netrig" with its last chain. Nothing is left. The kernel lets
-//     go of connection tracking some milliseconds later, in the background
-//     (nf_tables_trans_destroy_work); Remove waits for that.
-//   - iptables: table and chain ("nat", "POSTROUTING") stay, with policy ACCEPT,
-//     and their hooks with them. Connection tracking is switched off in the
-//     background, as above.
+//     go of tracking in the background; Remove waits for that, some 12 ms.
+//   - iptables: table and chain ("nat", "POSTROUTING") stay with their hooks, and
+//     with policy ACCEPT. Tracking ends in the background, as above.
 //   - iptables-legacy: the table stays registered until the namespace dies.
-//     Connection tracking is off when Remove returns.
+//     Tracking ends with the rule.
+//
+// A rule that remains, whoever added it, keeps tracking on.
 package firewall
 
 import (

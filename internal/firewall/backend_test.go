@@ -158,6 +158,26 @@ func TestProgramFails(t *testing.T) {
 	})
 }
 
+// Where /run can't be written to, legacy iptables locks a file in memory.
+func TestLockInMemory(t *testing.T) {
+	eachIPTables(t, func(t *testing.T, backend string) {
+		lock, err := lockInMemory()
+		require.NoError(t, err)
+		defer lock.Close()
+		found, err := programsOf[backend]()
+		require.NoError(t, err)
+		n := namespace(t)
+		_, err = runWith(lock, n, found.change[IPv4], "-w", "-A", "FORWARD")
+		require.NoError(t, err)
+		require.Equal(t, []string{"-t filter -A FORWARD"}, listOf(t, open(t, backend, n)))
+		if backend == IPTablesLegacy { // the lock is really that file: held, it keeps the program out
+			require.NoError(t, unix.Flock(int(lock.Fd()), unix.LOCK_EX))
+			_, err = runWith(lock, n, found.change[IPv4], "-w", "1", "-A", "FORWARD")
+			require.ErrorContains(t, err, "xtables lock")
+		}
+	})
+}
+
 func TestMissingProgramSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	_, err := findPrograms("-of-mars", "martian")

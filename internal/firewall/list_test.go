@@ -19,7 +19,8 @@ func foreign(t *testing.T, n *ns.Namespace) (want []string) {
 	table := c.AddTable(&nftables.Table{Name: "guard", Family: nftables.TableFamilyINet})
 	chain := c.AddChain(&nftables.Chain{Name: "in", Table: table, Type: nftables.ChainTypeFilter,
 		Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter, Policy: &policy})
-	set := &nftables.Set{Table: table, Name: "bad", KeyType: nftables.TypeIPAddr}
+	// The library numbers sets by a variable that all connections share without a lock.
+	set := &nftables.Set{Table: table, Name: "bad", KeyType: nftables.TypeIPAddr, ID: 1}
 	require.NoError(t, c.AddSet(set, nil))
 	add := func(text string, exprs ...expr.Any) {
 		c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: exprs})

@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/netrig/netrig/internal/sandbox"
 )
 
 func TestMasquerade(t *testing.T) {
@@ -196,6 +198,34 @@ func TestTrackingEndsWithTheLastRule(t *testing.T) {
 			require.False(l, l.tracked(port+1000), "tracking is still on")
 		}
 	})
+}
+
+// Older kernels need another way of waiting, which works on newer ones too.
+func TestSettleByCompat(t *testing.T) {
+	t.Parallel()
+	if err := Probe(IPTables); err != nil {
+		if sandbox.RequireAll() {
+			t.Fatal(err)
+		}
+		t.Skip("it needs the kernel modules of this backend:", err)
+	}
+	l := newTopology(t, NFTables, IPv4)
+	b := l.Backend.(*nft)
+	server := l.udp(l.server, 53)
+	for port := uint16(4444); port < 4454; port++ {
+		id := l.add(l.rule(Postrouting, Masquerade))
+		l.overUDP(l.client, l.serverAddr, 53, server)
+		line, known, _, err := b.find(id)
+		require.NoError(t, err)
+		require.NoError(t, b.remove(line.handle, known.in, true))
+		waited, err := settleByCompat(l.gateway)
+		require.NoError(t, err)
+		require.True(t, waited)
+		l.send(l.udp(l.client, port), l.serverAddr, 53, "new")
+		l.receive(server)
+		require.False(t, l.tracked(port), "tracking is still on")
+		require.Empty(t, listOf(t, l))
+	}
 }
 
 // A flow that was translated goes out untranslated as soon as the last rule is

@@ -2,7 +2,6 @@ package firewall
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -99,6 +98,15 @@ func lookPath(name string) (string, error) {
 
 // run runs a program inside the namespace and returns what it wrote.
 func run(n *ns.Namespace, path string, args ...string) ([]byte, error) {
+	lock, err := lockFile()
+	if err != nil {
+		return nil, err
+	}
+	return runWith(lock, n, path, args...)
+}
+
+// runWith is run with a lock file for legacy iptables, nil for its own.
+func runWith(lock *os.File, n *ns.Namespace, path string, args ...string) ([]byte, error) {
 	ctx, cancel := deadline.Context(programPatience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
@@ -106,10 +114,8 @@ func run(n *ns.Namespace, path string, args ...string) ([]byte, error) {
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	// The messages are matched and shown: the same in every locale.
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	if file, err := lockFile(); err != nil {
-		return nil, err
-	} else if file != nil {
-		cmd.ExtraFiles = []*os.File{file} // descriptor 3 in the program
+	if lock != nil {
+		cmd.ExtraFiles = []*os.File{lock} // descriptor 3 in the program
 		cmd.Env = append(cmd.Env, "XTABLES_LOCKFILE=/proc/self/fd/3")
 	}
 	// A child is in the namespace of the thread that starts it.
@@ -151,9 +157,13 @@ var lockFile = sync.OnceValues(func() (*os.File, error) {
 	if err == nil {
 		return nil, own.Close()
 	}
-	fd, memErr := unix.MemfdCreate("xtables.lock", unix.MFD_CLOEXEC)
-	if memErr != nil {
-		return nil, fmt.Errorf("make a lock file for iptables in place of /run/xtables.lock: %w", errors.Join(err, memErr))
+	return lockInMemory()
+})
+
+func lockInMemory() (*os.File, error) {
+	fd, err := unix.MemfdCreate("xtables.lock", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("make a lock file for iptables in place of /run/xtables.lock: %w", err)
 	}
 	return os.NewFile(uintptr(fd), "xtables.lock"), nil
-})
+}

@@ -58,6 +58,9 @@ func Run(name string, f func(testing.TB)) Result {
 	<-done
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.artifacts != "" {
+		_ = os.RemoveAll(t.artifacts)
+	}
 	return t.result
 }
 
@@ -75,6 +78,8 @@ type standIn struct {
 	helpers  map[string]bool
 	cleanups []cleanup
 	running  *Line // where the cleanup that runs now was registered
+
+	artifacts string
 }
 
 // cleanup is a function, and the place that registered it: what it logs counts
@@ -216,18 +221,35 @@ func (w writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (t *standIn) TempDir() string { return t.folder("netrig-try-") }
+func (t *standIn) TempDir() string {
+	dir := t.folder("netrig-try-")
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
 
-// ArtifactDir is a folder that is deleted at the end, as that of a test is
-// without -artifacts.
-func (t *standIn) ArtifactDir() string { return t.folder("netrig-try-artifacts-") }
+// StandIn marks a testing.TB that is not of package testing.
+func (t *standIn) StandIn() {}
+
+// ArtifactDir is one folder that is deleted when all is over, as that of a test
+// is without -artifacts; cleanups can still read it.
+func (t *standIn) ArtifactDir() string {
+	t.mu.Lock()
+	dir := t.artifacts
+	t.mu.Unlock()
+	if dir == "" {
+		dir = t.folder("netrig-try-artifacts-")
+		t.mu.Lock()
+		t.artifacts = dir
+		t.mu.Unlock()
+	}
+	return dir
+}
 
 func (t *standIn) folder(prefix string) string {
 	dir, err := os.MkdirTemp("", prefix)
 	if err != nil {
 		t.Fatalf("make a folder: %v", err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
 }
 

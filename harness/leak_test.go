@@ -1,0 +1,247 @@
+package harness_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/netrig/netrig/assert"
+	"github.com/netrig/netrig/harness"
+	"github.com/netrig/netrig/internal/deadline"
+	"github.com/netrig/netrig/internal/ns"
+	"github.com/netrig/netrig/internal/try"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	labsBefore = 50  // by then every pool and cache has its size
+	labsAfter  = 200 // and from then on nothing may grow
+)
+
+// Labs one after the other leave the process as it was. (Not parallel: nothing
+// else runs in the process meanwhile.)
+func TestLabsLeaveNothing(t *testing.T) {
+	watch := newWatch(t)
+	labs := 0
+	until := func(n int) {
+		for ; labs < n; labs++ {
+			r := try.Run(t.Name(), func(t testing.TB) { threeNodes(t, labs%10 == 0) })
+			require.False(t, r.Failed || r.Skipped, "lab %d: %v\n%s%s", labs, r.Panic, r.Log(), r.Stack)
+		}
+	}
+	until(labsBefore)
+	before := watch.rest()
+	until(labsAfter)
+	require.NoError(t, watch.flat(before, 5*time.Second))
+	t.Logf("after %d labs: %+v", labsBefore, before)
+	t.Logf("after %d labs: %+v", labsAfter, watch.now())
+}
+
+// What TestLabsLeaveNothing looks for, it sees.
+func TestLeaksAreSeen(t *testing.T) {
+	watch := newWatch(t)
+	leaks := map[string]func(){
+		"descriptors": func() {
+			for range allowance.descriptors + 1 {
+				f, err := os.Open("/dev/null")
+				require.NoError(t, err)
+				t.Cleanup(func() { f.Close() })
+			}
+		},
+		"threads": func() {
+			end, ready := make(chan struct{}), make(chan struct{})
+			t.Cleanup(func() { close(end) })
+			// More than the idle threads that the runtime may have at hand.
+			for range watch.now().threads + allowance.threads + 1 {
+				go func() {
+					runtime.LockOSThread()
+					ready <- struct{}{}
+					<-end
+				}()
+				<-ready
+			}
+		},
+		"namespaces": func() {
+			space, err := ns.New()
+			require.NoError(t, err)
+			t.Cleanup(space.Close)
+		},
+		"goroutines": func() {
+			end := make(chan struct{})
+			t.Cleanup(func() { close(end) })
+			for range allowance.goroutines + 1 {
+				go func() { <-end }()
+			}
+		},
+		"processes": func() {
+			node := harness.New(t).Node("a")
+			require.NoError(t, node.Command("sleep", "1000").Start())
+		},
+		"heap": func() {
+			held := make([]byte, allowance.heap+64<<10)
+			t.Cleanup(func() { runtime.KeepAlive(held) })
+		},
+	}
+	for name, leak := range leaks {
+		before := watch.now()
+		leak()
+		err := watch.flat(before, 50*time.Millisecond)
+		require.ErrorContains(t, err, name+" ")
+	}
+}
+
+// threeNodes is a lab with a bit of everything that is to be taken apart again.
+func threeNodes(t testing.TB, program bool) {
+	lab := harness.New(t)
+	client, gateway, server := lab.Node("client"), lab.Node("gateway"), lab.Node("server")
+	lab.Connect(client.Port("eth0", "192.168.0.2/24"), gateway.Port("eth1", "192.168.0.1/24"))
+	lab.Connect(gateway.Port("eth0", "10.0.0.1/24"), server.Port("eth0", "10.0.0.2/24"))
+	client.AddDefaultRoute("192.168.0.1")
+	gateway.EnableForwarding()
+	gateway.Masquerade(harness.NAT{Out: "eth0"})
+	server.Serve("tcp", ":80")
+	assert.Reachable(t, client, "tcp:10.0.0.2:80")
+	assert.Reachable(t, client, "10.0.0.2")
+	if program {
+		client.Run("true")
+		if err := server.Command("sleep", "1000").Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// usage is what the process and the sandbox hold.
+type usage struct {
+	descriptors int    // in all descriptor tables of the process
+	threads     int    // of the kernel
+	own         int    // of them, those with a descriptor table of their own: recorders
+	namespaces  int    // network namespaces that a descriptor or a thread holds
+	goroutines  int    //
+	processes   int    // in the sandbox
+	heap        uint64 // bytes that are in use after a garbage collection
+}
+
+// allowance is by how much usage may differ and count as flat: far less than
+// a leak of one in ten labs would come to. The runtime starts threads as it
+// sees fit; a library may keep a few objects more in a pool.
+var allowance = usage{descriptors: 3, threads: 6, own: 0, namespaces: 0, goroutines: 3, processes: 0, heap: 512 << 10}
+
+// watch measures usage.
+type watch struct {
+	t testing.TB
+	// A descriptor made first, which every thread has that shares the process's
+	// table.
+	sentinel string
+}
+
+func newWatch(t testing.TB) watch {
+	f, err := os.Open("/dev/null")
+	require.NoError(t, err)
+	t.Cleanup(func() { f.Close() })
+	return watch{t, fmt.Sprint(f.Fd())}
+}
+
+// rest returns the usage once the recorders' threads are gone, which end in the
+// background: all but the spare one that waits for the next lab.
+func (w watch) rest() usage {
+	var u usage
+	err := deadline.Poll(5*time.Second, "threads with a descriptor table of their own are left", func() (bool, error) {
+		u = w.now()
+		return u.own <= 1, nil
+	})
+	require.NoError(w.t, err, "%+v", u)
+	return u
+}
+
+// flat waits until the usage is at most that of before and the allowance.
+func (w watch) flat(before usage, limit time.Duration) error {
+	var grown []string
+	err := deadline.Poll(limit, "not flat", func() (bool, error) {
+		grown = grown[:0]
+		u := w.now()
+		check := func(what string, before, now, allowed int) {
+			if now > before+allowed {
+				grown = append(grown, fmt.Sprintf("%s grew from %d to %d", what, before, now))
+			}
+		}
+		check("descriptors", before.descriptors, u.descriptors, allowance.descriptors)
+		check("threads", before.threads, u.threads, allowance.threads)
+		check("threads with a descriptor table of their own", max(before.own, 1), u.own, allowance.own)
+		check("network namespaces", before.namespaces, u.namespaces, allowance.namespaces)
+		check("goroutines", before.goroutines, u.goroutines, allowance.goroutines)
+		check("processes", before.processes, u.processes, allowance.processes)
+		check("heap", int(before.heap), int(u.heap), int(allowance.heap))
+		return len(grown) == 0, nil
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, strings.Join(grown, "; "))
+	}
+	return nil
+}
+
+func (w watch) now() usage {
+	// Twice: what sync.Pool holds survives one.
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	u := usage{heap: m.HeapAlloc, goroutines: runtime.NumGoroutine(), descriptors: len(names("/proc/self/fd"))}
+	spaces := map[string]bool{}
+	for _, task := range names("/proc/self/task") {
+		dir := filepath.Join("/proc/self/task", task)
+		table := names(filepath.Join(dir, "fd"))
+		shares := false
+		for _, fd := range table {
+			shares = shares || fd == w.sentinel
+			if target, err := os.Readlink(filepath.Join(dir, "fd", fd)); err == nil && strings.HasPrefix(target, "net:") {
+				spaces[target] = true
+			}
+		}
+		target, err := os.Readlink(filepath.Join(dir, "ns/net"))
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+		spaces[target] = true
+		u.threads++
+		if !shares {
+			u.own++
+			u.descriptors += len(table)
+		}
+	}
+	u.namespaces = len(spaces)
+	for _, name := range names("/proc") {
+		if name[0] >= '1' && name[0] <= '9' && !zombie(name) {
+			u.processes++
+		}
+	}
+	return u
+}
+
+// zombie tells whether a process has ended but was not waited for yet.
+func zombie(pid string) bool {
+	stat, err := os.ReadFile("/proc/" + pid + "/stat")
+	if err != nil {
+		return true
+	}
+	_, state, _ := strings.Cut(string(stat[strings.LastIndexByte(string(stat), ')'):]), " ")
+	return strings.HasPrefix(state, "Z") || strings.HasPrefix(state, "X")
+}
+
+// names lists a directory; one that is gone has none.
+func names(dir string) []string {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	list, err := f.Readdirnames(-1)
+	if err != nil && err != unix.ENOENT {
+		return nil
+	}
+	return list
+}
