@@ -46,10 +46,10 @@ const settleTime = 5 * time.Second
 func (p *probe) run() (*Exchange, error) {
 	lab := p.node.Lab()
 	e := &Exchange{From: p.node, To: p.target.text}
-	start := lab.Recording().Mark()
+	start := lab.Recording().Start()
 	var a asker
 	for range p.count {
-		mark := lab.Recording().Mark()
+		mark := lab.Recording().Start()
 		var err error
 		if a != nil {
 			a.close()
@@ -65,9 +65,10 @@ func (p *probe) run() (*Exchange, error) {
 			break
 		}
 	}
-	defer a.close()
-	end := lab.Recording().Mark()
-	e.Window = lab.Recording().Window(start, end)
+	a.close()
+	if p.count > 1 {
+		e.Window = lab.Recording().Window(start, lab.Recording().Mark())
+	}
 	return e, nil
 }
 

@@ -124,7 +124,7 @@ func (r *Recording) moving(ctx context.Context, rounds int, err error) error {
 	}
 	const most = 10
 	end := r.store.len()
-	window := r.Window(Mark{max(0, end-most)}, Mark{end})
+	window := r.Window(Mark{position: max(0, end-most)}, Mark{position: end})
 	if window.Len() == 0 {
 		return fmt.Errorf("packets did not settle in %d rounds: %w", rounds, err)
 	}

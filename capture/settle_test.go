@@ -36,7 +36,7 @@ func TestSettleUnderLoad(t *testing.T) {
 				from := r.Mark()
 				send(t, conn, "packet %d", i)
 				require.NoError(t, r.Settle(ctx))
-				w := r.Window(from, Mark{r.store.len()}) // without a drain: Settle has done it
+				w := r.Window(from, Mark{position: r.store.len()}) // without a drain: Settle has done it
 				require.Equal(t, 8, w.Len(), "round %d: %s", i, w)
 				require.Equal(t, "b:left", w.Packets()[7].Where())
 				require.Equal(t, 61, w.Packets()[7].TTL)
@@ -72,7 +72,7 @@ func TestSettleAcrossCPUs(t *testing.T) {
 			missed++
 		}
 		settle(t, r)
-		w := r.Window(from, Mark{r.store.len()})
+		w := r.Window(from, Mark{position: r.store.len()})
 		require.Equal(t, 8, w.Len(), "round %d: %s", i, w)
 	}
 	t.Logf("a drain alone missed some in %d of 300 rounds", missed)

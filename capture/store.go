@@ -91,19 +91,40 @@ func (r *record) packet(position int) *Packet {
 }
 
 // Mark is a point of a recording. The zero Mark is its beginning.
-type Mark struct{ position int }
+type Mark struct {
+	position int
+	at       int64 // nanoseconds since 1970: packets from before are left out, wherever they stand; 0: none are
+}
 
 // Mark drains, and marks the point that was reached: the packets from before
 // the call come before it, those sent after it has returned come after it.
 func (r *Recording) Mark() Mark {
 	_ = r.Drain() // what fails here fails in every Drain after, where it is told
-	return Mark{r.store.len()}
+	return Mark{position: r.store.len()}
+}
+
+// Start marks the present as the beginning of a window, and costs next to
+// nothing: it tells packets by the time when the kernel saw them, so that those
+// which are still to be read need not be read first. As the end of a window it
+// leaves out what has not been read yet; after a [Recording.Settle] there is
+// nothing of that kind.
+func (r *Recording) Start() Mark {
+	return Mark{position: r.store.len(), at: time.Now().UnixNano()}
 }
 
 // Window is what was recorded between two marks.
 func (r *Recording) Window(from, to Mark) Window {
 	packets, _, _ := r.store.slice(from.position, to.position)
-	return inOrder(packets)
+	return inOrder(from.after(packets))
+}
+
+// after leaves out the packets from before the mark.
+func (m Mark) after(packets []*Packet) []*Packet {
+	if m.at == 0 {
+		return packets
+	}
+	start := time.Unix(0, m.at)
+	return slices.DeleteFunc(packets, func(p *Packet) bool { return p.Time.Before(start) })
 }
 
 // All drains, and is everything that was recorded.
@@ -122,7 +143,7 @@ func (r *Recording) Wait(ctx context.Context, from Mark, m Match) (*Packet, erro
 		// The position is taken before looking, so that nothing that arrives
 		// while the matches run is passed over.
 		packets, next, more := r.store.slice(seen, maxPosition)
-		if found := inOrder(packets).First(m); found != nil {
+		if found := inOrder(from.after(packets)).First(m); found != nil {
 			return found, nil
 		}
 		seen = max(seen, next)

@@ -51,16 +51,25 @@ var baseline = []setting{
 	// No answer is sought from routers that a scenario did not ask for, and
 	// an address is usable at once: with duplicate address detection left on,
 	// a routed path works only after 2 s (the router's link-local address).
-	{"ipv6/conf/all/accept_dad", "0"}, {"ipv6/conf/default/accept_dad", "0"},
+	{"ipv6/conf/default/accept_dad", "0"},
 	{"ipv6/conf/default/router_solicitations", "0"},
-	{"ipv6/conf/all/forwarding", "0"}, {"ipv6/conf/default/forwarding", "0"},
 	{"ipv6/conf/all/accept_redirects", "1"}, {"ipv6/conf/default/accept_redirects", "1"},
 	// Link-local addresses from the MAC, which makes them readable.
 	{"ipv6/conf/all/addr_gen_mode", "0"}, {"ipv6/conf/default/addr_gen_mode", "0"},
 	{"ipv6/conf/all/use_tempaddr", "0"}, {"ipv6/conf/default/use_tempaddr", "0"},
-	// Of all, which takes default along (addrconf_disable_ipv6).
-	{"ipv6/conf/all/disable_ipv6", "1"},
+	{"ipv6/conf/all/forwarding", "0"}, {"ipv6/conf/default/forwarding", "0"},
+	// Off, but on lo, until the node gets an IPv6 address. Of default only: that
+	// of all, like ip_forward, needs the lock of all link changes, for which
+	// writers of sysctls wait busily (restart_syscall in addrconf_disable_ipv6).
+	{"ipv6/conf/default/disable_ipv6", "1"},
+}
 
+// baselineIPv6 is set on a node before IPv6 is switched on there.
+var baselineIPv6 = []setting{{"ipv6/conf/all/accept_dad", "0"}}
+
+// baselineBridges is set on a node before there can be a bridge in it: before
+// Bridge, and before anything from outside the harness gets at the node.
+var baselineBridges = []setting{
 	// 1 in every new namespace once br_netfilter is loaded on the machine (and
 	// absent otherwise): bridged packets would then meet the packet filter.
 	{"bridge/bridge-nf-call-iptables", "0"},
@@ -69,11 +78,11 @@ var baseline = []setting{
 }
 
 // fastErrors takes the limits off ICMP errors.
-var fastErrors = []setting{
-	{"ipv4/icmp_ratemask", "0"},
-	// A limit of 0 alone still loses some; an empty mask exempts every type.
-	{"ipv6/icmp/ratelimit", "0"}, {"ipv6/icmp/ratemask", ""},
-}
+var fastErrors = []setting{{"ipv4/icmp_ratemask", "0"}}
+
+// fastErrorsIPv6 does so for ICMPv6. A limit of 0 alone still loses some; an
+// empty mask exempts every type.
+var fastErrorsIPv6 = []setting{{"ipv6/icmp/ratelimit", "0"}, {"ipv6/icmp/ratemask", ""}}
 
 // tune gives an interface of the lab the timers of its profile. Those of
 // neighbours are an interface's own: a namespace has no defaults for them
@@ -94,13 +103,13 @@ func (n *Node) tune(index int) error {
 	return nil
 }
 
-// fastNeighbors makes a neighbour that does not answer known in some 60 ms
-// (three tries of 20 ms), not 3 s, and keeps the kernel from probing a
+// fastNeighbors makes a neighbour that does not answer known in some 50 ms
+// (three tries of 10 ms, the least that the kernel takes), not 3 s, and keeps the kernel from probing a
 // neighbour again in mid-test (5 s by default), which would put a packet into
 // some window on a slow machine.
-var fastNeighbors = link.NeighborTimers{Retransmit: 20 * time.Millisecond, ProxyDelay: 0, DelayProbe: time.Minute}
+var fastNeighbors = link.NeighborTimers{Retransmit: 10 * time.Millisecond, ProxyDelay: 0, DelayProbe: time.Minute}
 
-// applyBaseline sets the node's sysctls. What this kernel does not have (a
+// applyBaseline sets the sysctls of the baseline. What this kernel does not have (a
 // kernel without IPv6, without br_netfilter, an older one) has no effect there
 // either.
 //
@@ -108,25 +117,28 @@ var fastNeighbors = link.NeighborTimers{Retransmit: 20 * time.Millisecond, Proxy
 // of them would take longer than the namespace itself. What a fresh namespace
 // starts with is therefore learned once, and only what differs is written,
 // until a namespace is seen to start otherwise: then somebody has changed the
-// machine's settings meanwhile, and it is learned anew.
-func (n *Node) applyBaseline() error {
-	start, err := n.raw.DefaultConf()
+// machine's settings meanwhile (a container engine that switches forwarding on,
+// which changes that of lo too), and it is learned anew.
+func applyBaseline(b *base) error {
+	start, err := b.raw.DefaultConf()
 	if err != nil {
 		return err
 	}
-	return n.space.Do(func() error {
+	return b.space.Do(func() error {
 		todo, err := learned.differences(start)
 		if err != nil {
 			return err
 		}
-		if err := applySettings(todo); err != nil {
-			return err
-		}
-		if n.lab.timers == FastTimers {
-			return applySettings(fastErrors)
-		}
-		return nil
+		return applySettings(todo)
 	})
+}
+
+// applyTimers sets what the timer profile asks of the node as a whole.
+func (n *Node) applyTimers() error {
+	if n.lab.timers != FastTimers {
+		return nil
+	}
+	return n.space.Do(func() error { return applySettings(fastErrors) })
 }
 
 // learned is what a fresh namespace starts with, for the whole process.
@@ -146,10 +158,8 @@ func (v *startValues) differences(start []byte) ([]setting, error) {
 	if v.todo != nil && bytes.Equal(v.start, start) {
 		return v.todo, nil
 	}
-	// Always written: the first that a container engine changes on the machine,
-	// and not in what DefaultConf tells.
-	todo := []setting{baseline[0]}
-	for _, s := range baseline[1:] {
+	todo := []setting{}
+	for _, s := range baseline {
 		raw, err := os.ReadFile(sysctlRoot + "net/" + s.path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -185,6 +195,15 @@ func (n *Node) enableIPv6() {
 		return
 	}
 	err := n.space.Do(func() error {
+		if err := applySettings(baselineIPv6); err != nil {
+			return err
+		}
+		if n.lab.timers == FastTimers {
+			if err := applySettings(fastErrorsIPv6); err != nil {
+				return err
+			}
+		}
+		// Of all: it takes every interface along (addrconf_disable_change).
 		err := writeSysctl(sysctlRoot+"net/ipv6/conf/all/disable_ipv6", "0")
 		if errors.Is(err, unix.ENOENT) {
 			return errors.New("this kernel has no IPv6 (CONFIG_IPV6, or ipv6.disable=1 on its command line)")
@@ -201,4 +220,12 @@ func (n *Node) enableIPv6() {
 	for _, b := range n.bridges {
 		n.must(n.tune(b.index), "set the timers of the bridge %s", b.name)
 	}
+}
+
+// allowBridges is called before a bridge can come into being in the node.
+func (n *Node) allowBridges() error {
+	n.bridgesOnce.Do(func() {
+		n.bridgesErr = n.space.Do(func() error { return applySettings(baselineBridges) })
+	})
+	return n.bridgesErr
 }

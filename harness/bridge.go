@@ -93,6 +93,7 @@ func (n *Node) Bridge(name string, options ...BridgeOption) *Bridge {
 		n.fatalf("bridge %s: a forward delay of %s is not between 2s and 30s, as the kernel demands with STP", name, s.forwardDelay)
 	}
 	n.claim(name, nil)
+	n.must(n.allowBridges(), "bridge %s", name)
 	b.mac = n.hardwareAddr(len(n.byName))
 	if s.mac != "" {
 		mac, err := net.ParseMAC(s.mac)

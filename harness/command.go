@@ -66,7 +66,9 @@ func (c *Cmd) Start() error {
 	if c.Err != nil {
 		return c.explain(c.Err)
 	}
-	c.node.lab.TB.Helper()
+	if err := c.node.allowBridges(); err != nil {
+		return c.explain(err)
+	}
 	mounts, err := c.node.mountSpace()
 	if err != nil {
 		return c.explain(err)

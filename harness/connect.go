@@ -48,7 +48,7 @@ func (l *Lab) Connect(a, b *Port, options ...LinkOption) *Cable {
 			p.node.enableIPv6()
 		}
 	}
-	l.must(l.createVeth(a, b, s.mtu), "connect %s to %s", a, b)
+	l.must(l.createVeth(a, b, s), "connect %s to %s", a, b)
 	a.peer, b.peer = b, a
 	for _, p := range []*Port{a, b} {
 		p.must(p.node.tune(p.index), "set its timers")
@@ -64,7 +64,9 @@ func (l *Lab) Connect(a, b *Port, options ...LinkOption) *Cable {
 			}
 			continue
 		}
-		p.must(p.node.raw.Up(p.index, p.master()), "set it up")
+		if p == b || !s.offloads {
+			p.must(p.node.raw.Up(p.index, p.master()), "set it up")
+		}
 	}
 	for _, p := range []*Port{a, b} {
 		for _, prefix := range p.addresses {
@@ -102,16 +104,17 @@ func (l *Lab) checkConnect(a, b *Port, s linkSettings) {
 	}
 }
 
-func (l *Lab) createVeth(a, b *Port, mtu int) error {
+func (l *Lab) createVeth(a, b *Port, s linkSettings) error {
 	ends := [2]link.End{}
 	for i, p := range []*Port{a, b} {
 		p.index = l.index()
 		if p.node.tap != nil {
 			p.node.tap.Learn(p.index, p.name)
 		}
-		ends[i] = link.End{Namespace: p.node.space, Name: p.name, Index: p.index, MAC: p.mac, MTU: mtu}
+		ends[i] = link.End{Namespace: p.node.space, Name: p.name, Index: p.index, MAC: p.mac, MTU: s.mtu, Master: p.master()}
 	}
-	err := a.node.raw.CreateVeth(ends[0], ends[1])
+	// Without offloads they are to be off before the end is up.
+	err := a.node.raw.CreateVeth(ends[0], ends[1], !s.down && s.offloads)
 	switch {
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENODEV):
 		return fmt.Errorf("%w: this kernel can't make a veth: build it with CONFIG_VETH, or as root `modprobe veth`", err)

@@ -47,7 +47,7 @@ type Option func(*Lab)
 type Timers string
 
 const (
-	// FastTimers makes a dead neighbour known in some 60 ms, and ICMP errors
+	// FastTimers makes a dead neighbour known in some 50 ms, and ICMP errors
 	// unlimited. Tests about anything but a timer want these. They hold for the
 	// interfaces that the lab makes; those made by outside programs in a node
 	// have the kernel's own.
@@ -96,7 +96,7 @@ func New(t testing.TB, options ...Option) *Lab {
 	if l.backend != firewall.NFTables {
 		RequireBackend(t, l.backend)
 	}
-	l.start = l.recording.Mark()
+	l.start = l.recording.Start()
 	l.recording.Pending = l.pending
 	t.Cleanup(l.close)
 	return l
@@ -124,10 +124,10 @@ func (l *Lab) All() []*Node {
 func (l *Lab) Record(f func()) capture.Window {
 	l.TB.Helper()
 	l.Settle()
-	from := l.recording.Mark()
+	from := l.recording.Start()
 	f()
 	l.Settle()
-	return l.recording.Window(from, l.recording.Mark())
+	return l.recording.Window(from, l.recording.Start())
 }
 
 // settleTime bounds waiting for packets under way: longer than the kernel's

@@ -21,6 +21,10 @@ import (
 const (
 	labsBefore = 50  // by then every pool and cache has its size
 	labsAfter  = 200 // and from then on nothing may grow
+
+	// Network namespaces of a process at rest: the sandbox's, and up to three
+	// that are kept ready for the next lab's nodes.
+	spacesAtRest = 1 + 3
 )
 
 // Labs one after the other leave the process as it was. (Not parallel: nothing
@@ -45,15 +49,15 @@ func TestLabsLeaveNothing(t *testing.T) {
 // What TestLabsLeaveNothing looks for, it sees.
 func TestLeaksAreSeen(t *testing.T) {
 	watch := newWatch(t)
-	leaks := map[string]func(){
-		"descriptors": func() {
+	leaks := map[string]func(*testing.T){
+		"descriptors": func(t *testing.T) {
 			for range allowance.descriptors + 1 {
 				f, err := os.Open("/dev/null")
 				require.NoError(t, err)
 				t.Cleanup(func() { f.Close() })
 			}
 		},
-		"threads": func() {
+		"threads": func(t *testing.T) {
 			end, ready := make(chan struct{}), make(chan struct{})
 			t.Cleanup(func() { close(end) })
 			// More than the idle threads that the runtime may have at hand.
@@ -66,32 +70,35 @@ func TestLeaksAreSeen(t *testing.T) {
 				<-ready
 			}
 		},
-		"namespaces": func() {
-			space, err := ns.New()
-			require.NoError(t, err)
-			t.Cleanup(space.Close)
+		"namespaces": func(t *testing.T) {
+			for range spacesAtRest {
+				space, err := ns.New()
+				require.NoError(t, err)
+				t.Cleanup(space.Close)
+			}
 		},
-		"goroutines": func() {
+		"goroutines": func(t *testing.T) {
 			end := make(chan struct{})
 			t.Cleanup(func() { close(end) })
 			for range allowance.goroutines + 1 {
 				go func() { <-end }()
 			}
 		},
-		"processes": func() {
+		"processes": func(t *testing.T) {
 			node := harness.New(t).Node("a")
 			require.NoError(t, node.Command("sleep", "1000").Start())
 		},
-		"heap": func() {
+		"heap": func(t *testing.T) {
 			held := make([]byte, allowance.heap+64<<10)
 			t.Cleanup(func() { runtime.KeepAlive(held) })
 		},
 	}
 	for name, leak := range leaks {
-		before := watch.now()
-		leak()
-		err := watch.flat(before, 50*time.Millisecond)
-		require.ErrorContains(t, err, name+" ")
+		t.Run(name, func(t *testing.T) {
+			before := watch.rest()
+			leak(t)
+			require.ErrorContains(t, watch.flat(before, 50*time.Millisecond), name+" ")
+		})
 	}
 }
 
@@ -134,25 +141,27 @@ var allowance = usage{descriptors: 3, threads: 6, own: 0, namespaces: 0, gorouti
 // watch measures usage.
 type watch struct {
 	t testing.TB
-	// A descriptor made first, which every thread has that shares the process's
-	// table.
+	// What a descriptor leads to that every thread has which shares the
+	// process's table, and no other.
 	sentinel string
 }
 
 func newWatch(t testing.TB) watch {
-	f, err := os.Open("/dev/null")
+	const name = "netrig-watch"
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
 	require.NoError(t, err)
-	t.Cleanup(func() { f.Close() })
-	return watch{t, fmt.Sprint(f.Fd())}
+	t.Cleanup(func() { unix.Close(fd) })
+	return watch{t, "/memfd:" + name + " (deleted)"}
 }
 
-// rest returns the usage once the recorders' threads are gone, which end in the
-// background: all but the spare one that waits for the next lab.
+// rest returns the usage once what ends in the background has ended: the
+// recorders' threads, all but a spare one that waits for the next lab, and the
+// namespaces, which are closed several at a time.
 func (w watch) rest() usage {
 	var u usage
-	err := deadline.Poll(5*time.Second, "threads with a descriptor table of their own are left", func() (bool, error) {
+	err := deadline.Poll(5*time.Second, "threads with a descriptor table of their own or namespaces are left", func() (bool, error) {
 		u = w.now()
-		return u.own <= 1, nil
+		return u.own <= 1 && u.namespaces <= spacesAtRest, nil
 	})
 	require.NoError(w.t, err, "%+v", u)
 	return u
@@ -172,7 +181,7 @@ func (w watch) flat(before usage, limit time.Duration) error {
 		check("descriptors", before.descriptors, u.descriptors, allowance.descriptors)
 		check("threads", before.threads, u.threads, allowance.threads)
 		check("threads with a descriptor table of their own", max(before.own, 1), u.own, allowance.own)
-		check("network namespaces", before.namespaces, u.namespaces, allowance.namespaces)
+		check("network namespaces", max(before.namespaces, spacesAtRest), u.namespaces, allowance.namespaces)
 		check("goroutines", before.goroutines, u.goroutines, allowance.goroutines)
 		check("processes", before.processes, u.processes, allowance.processes)
 		check("heap", int(before.heap), int(u.heap), int(allowance.heap))
@@ -197,8 +206,9 @@ func (w watch) now() usage {
 		table := names(filepath.Join(dir, "fd"))
 		shares := false
 		for _, fd := range table {
-			shares = shares || fd == w.sentinel
-			if target, err := os.Readlink(filepath.Join(dir, "fd", fd)); err == nil && strings.HasPrefix(target, "net:") {
+			target, err := os.Readlink(filepath.Join(dir, "fd", fd))
+			shares = shares || target == w.sentinel
+			if err == nil && strings.HasPrefix(target, "net:") {
 				spaces[target] = true
 			}
 		}

@@ -138,7 +138,7 @@ func (l *Lab) removeScratch() {
 // for files in /run/netns and takes symbolic links.
 func (l *Lab) nameNamespaces(scratch string) error {
 	for _, n := range l.All() {
-		err := os.Symlink(n.NetnsPath(), filepath.Join(scratch, "netns", n.name))
+		err := os.Symlink(n.space.Path(), filepath.Join(scratch, "netns", n.name))
 		if err != nil && !os.IsExist(err) {
 			return fmt.Errorf("name the namespace of node %s: %w", n.name, err)
 		}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/netrig/netrig/capture"
 	"github.com/netrig/netrig/internal/firewall"
-	"github.com/netrig/netrig/internal/link"
 	"github.com/netrig/netrig/internal/ns"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -20,16 +19,18 @@ type Node struct {
 	name   string
 	number int // from 1, as in its MAC addresses
 
-	space *ns.Namespace
-	route *netlink.Handle
-	raw   *link.Socket
-	tap   *capture.Tap
+	*base
+	tap *capture.Tap
 
-	mu        sync.Mutex
-	ports     []*Port
-	bridges   []*Bridge
-	byName    map[string]*Port
-	ipv6      bool
+	mu      sync.Mutex
+	ports   []*Port
+	bridges []*Bridge
+	byName  map[string]*Port
+	ipv6    bool
+
+	bridgesOnce sync.Once
+	bridgesErr  error
+
 	rules     firewall.Backend
 	servers   []*Server
 	closers   []func()
@@ -90,16 +91,15 @@ func (l *Lab) Nodes(format string, n int, options ...NodeOption) []*Node {
 }
 
 func (n *Node) open(s nodeSettings) (err error) {
-	if n.space, err = ns.New(); err != nil {
+	if s.loopbackDown {
+		n.base, err = newBase(false)
+	} else {
+		n.base, err = takeBase()
+	}
+	if err != nil {
 		return err
 	}
-	if n.raw, err = link.Open(n.space); err != nil {
-		return err
-	}
-	if n.route, err = handleAt(n.space); err != nil {
-		return err
-	}
-	if err := n.applyBaseline(); err != nil {
+	if err := n.applyTimers(); err != nil {
 		return err
 	}
 	if s.ipv6 {
@@ -108,11 +108,6 @@ func (n *Node) open(s nodeSettings) (err error) {
 	if !s.unrecorded {
 		if n.tap, err = n.lab.recording.Attach(n.name, n.space); err != nil {
 			return err
-		}
-	}
-	if !s.loopbackDown {
-		if err := n.raw.Up(1, 0); err != nil {
-			return fmt.Errorf("set lo up: %w", err)
 		}
 	}
 	return nil
@@ -140,13 +135,21 @@ func (n *Node) String() string { return n.name }
 // NetnsPath names the node's namespace for outside programs, as in
 // `nsenter --net=PATH`, `ip link set veth0 netns PATH` or CNI_NETNS. It holds
 // until the test ends.
-func (n *Node) NetnsPath() string { return n.space.Path() }
+func (n *Node) NetnsPath() string {
+	n.lab.TB.Helper()
+	n.must(n.allowBridges(), "hand its namespace out")
+	return n.space.Path()
+}
 
 // Do runs f inside the node, on the calling goroutine: FailNow, Skip and
 // panics in f work as usual. Sockets that f opens belong to the node and can be
 // used anywhere afterwards; goroutines that f starts run outside the node.
 func (n *Node) Do(f func() error) error {
-	if err := n.space.Do(f); err != nil {
+	err := n.allowBridges()
+	if err == nil {
+		err = n.space.Do(f)
+	}
+	if err != nil {
 		return fmt.Errorf("in node %s: %w", n.name, err)
 	}
 	return nil
@@ -155,7 +158,9 @@ func (n *Node) Do(f func() error) error {
 // MAC is the hardware address of one of the node's interfaces.
 func (n *Node) MAC(name string) net.HardwareAddr {
 	n.lab.TB.Helper()
-	return n.Interface(name).MAC
+	l, err := n.route.LinkByIndex(n.linkIndex(name))
+	n.must(err, "interface %s", name)
+	return l.Attrs().HardwareAddr
 }
 
 // StopRecording ends the recording of this node's packets: before bulk
@@ -206,16 +211,10 @@ func (n *Node) close() {
 	if n.rules != nil {
 		n.rules.Close()
 	}
-	if n.route != nil {
-		n.route.Close()
-	}
-	if n.raw != nil {
-		n.raw.Close()
-	}
 	if n.mounts != nil {
 		n.mounts.close()
 	}
-	if n.space != nil {
-		n.space.Close()
+	if n.base != nil {
+		n.base.close()
 	}
 }

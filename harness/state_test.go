@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -147,6 +148,14 @@ func TestSysctls(t *testing.T) {
 func TestBaselineHidesTheMachine(t *testing.T) {
 	t.Parallel()
 	_, a, _, _ := pair(t)
+	a.Bridge("br0")
+	if _, err := os.Stat("/proc/sys/net/bridge"); err == nil {
+		for _, table := range []string{"iptables", "ip6tables", "arptables"} {
+			assert.Equal(t, "0", a.Sysctl("net.bridge.bridge-nf-call-"+table))
+		}
+	}
+	assert.Equal(t, "0", a.Sysctl("net.ipv6.icmp.ratelimit"))
+	assert.Equal(t, "0", a.Sysctl("net.ipv4.icmp_ratemask"))
 	for _, conf := range []string{"all", "default", "veth0"} {
 		for name, want := range map[string]string{
 			"rp_filter": "0", "arp_ignore": "0", "arp_announce": "0", "proxy_arp": "0", "accept_local": "0",
@@ -164,8 +173,8 @@ func TestBaselineHidesTheMachine(t *testing.T) {
 func TestTimerProfiles(t *testing.T) {
 	t.Parallel()
 	for profile, want := range map[harness.Timers]map[string]string{
-		harness.FastTimers:   {"retrans_time_ms": "20", "proxy_delay": "0", "delay_first_probe_time": "60", "mcast_solicit": "3"},
-		harness.KernelTimers: {"retrans_time_ms": "1000", "proxy_delay": "80", "delay_first_probe_time": "5", "mcast_solicit": "3"},
+		harness.FastTimers:   {"proxy_delay": "0", "delay_first_probe_time": "60", "mcast_solicit": "3"},
+		harness.KernelTimers: {"proxy_delay": "80", "delay_first_probe_time": "5", "mcast_solicit": "3"},
 	} {
 		lab, a, b, _ := pair(t, harness.WithTimers(profile))
 		br := b.Bridge("br0")
@@ -174,6 +183,12 @@ func TestTimerProfiles(t *testing.T) {
 			node *harness.Node
 			name string
 		}{{a, "veth0"}, {b, "veth1"}, {b, "br0"}, {a, "late"}} {
+			for _, family := range []string{"ipv4", "ipv6"} {
+				// The kernel keeps it in ticks, of 1 to 10 ms.
+				retransmit, err := strconv.Atoi(at.node.Sysctl("net." + family + ".neigh." + at.name + ".retrans_time_ms"))
+				require.NoError(t, err)
+				assert.Equal(t, profile == harness.FastTimers, retransmit <= 20, "%s %d ms", at.name, retransmit)
+			}
 			for name, value := range want {
 				assert.Equal(t, value, at.node.Sysctl("net.ipv4.neigh."+at.name+"."+name), "%s %s", at.name, name)
 				assert.Equal(t, value, at.node.Sysctl("net.ipv6.neigh."+at.name+"."+name), "%s %s", at.name, name)

@@ -38,13 +38,22 @@ func (e End) attributes() []*nl.RtAttr {
 	return attrs
 }
 
-// CreateVeth makes a veth with both ends in their final namespaces, both down.
-// (One that is created and then moved costs 64 times as much.)
-func (s *Socket) CreateVeth(a, b End) error {
+// CreateVeth makes a veth with both ends in their final namespaces. (One that
+// is created and then moved costs 64 times as much.) With up, end a is set up
+// and enslaved in the same message; end b stays down either way, since the
+// kernel can't set it up before it knows its other end.
+func (s *Socket) CreateVeth(a, b End, up bool) error {
 	req := s.request(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK)
-	req.AddData(a.message())
+	msg := a.message()
+	if up {
+		msg.Flags, msg.Change = unix.IFF_UP, unix.IFF_UP
+	}
+	req.AddData(msg)
 	for _, attr := range a.attributes() {
 		req.AddData(attr)
+	}
+	if up && a.Master > 0 {
+		req.AddData(nl.NewRtAttr(unix.IFLA_MASTER, nl.Uint32Attr(uint32(a.Master))))
 	}
 	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
 	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("veth"))
