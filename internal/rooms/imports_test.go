@@ -1,0 +1,81 @@
+// Package rooms holds the test of which package may import which
+// (docs/design.md, "The rooms").
+package rooms
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/netrig/netrig/"
+
+// allowed are the packages of this module that a package may import outside of
+// its tests. Data goes one way: nothing later reaches back.
+var allowed = map[string][]string{
+	"assert":            {"capture", "harness", "internal/deadline"},
+	"capture":           {"internal/ns"},
+	"harness":           {"capture", "internal/deadline", "internal/firewall", "internal/link", "internal/ns", "internal/sandbox", "internal/try"},
+	"internal/deadline": {"internal/ns"},
+	"internal/firewall": {"internal/deadline", "internal/ns"},
+	"internal/link":     {"internal/ns"},
+	"internal/ns":       {},
+	"internal/sandbox":  {},
+	"internal/trial":    {},
+	"internal/try":      {},
+}
+
+// seams are libraries that only these packages may know, so that another can
+// take their place (docs/dependencies.md).
+var seams = map[string][]string{
+	"github.com/go-ping/ping":           {"assert"},
+	"github.com/google/gopacket":        {"capture"},
+	"github.com/google/gopacket/layers": {"capture"},
+	"github.com/google/nftables":        {"internal/firewall"},
+	"github.com/ti-mo/conntrack":        {"harness"},
+}
+
+func TestImports(t *testing.T) {
+	seen := 0
+	err := filepath.WalkDir("../..", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel("../..", file)
+		require.NoError(t, err)
+		if entry.IsDir() && (entry.Name() == "testdata" || name == "internal/tools" || name == "out" || strings.HasPrefix(entry.Name(), ".") && name != ".") {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		seen++
+		from := path.Dir(filepath.ToSlash(name))
+		may, known := allowed[from]
+		require.True(t, known, "%s: the package is not in the table of rooms: add it here and in docs/design.md", name)
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		require.NoError(t, err)
+		for _, i := range f.Imports {
+			imported, err := strconv.Unquote(i.Path.Value)
+			require.NoError(t, err)
+			if own, ok := strings.CutPrefix(imported, module); ok {
+				assert.True(t, slices.Contains(may, own) || strings.HasPrefix(own, from+"/"), "%s must not import %s", name, own)
+			}
+			if at, ok := seams[imported]; ok {
+				assert.Contains(t, at, from, "%s must not import %s", name, imported)
+			}
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	assert.Greater(t, seen, 50, "the files are found at all")
+}
