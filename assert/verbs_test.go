@@ -261,3 +261,31 @@ func TestLearnedVerb(t *testing.T) {
 	testify.Contains(t, text, "02:00:02:00:00:01 (a:eth0) behind pa")
 	testify.Contains(t, failure(t, func(t testing.TB) { assert.NotLearned(t, br, a.MAC("eth0")) }), "behind pa, but must not")
 }
+
+// A program that keeps sending in the lab takes nothing from the verdicts: what
+// can't be proven is waited for.
+func TestLabThatNeverRests(t *testing.T) {
+	t.Parallel()
+	client, router, srv := chain(t)
+	noise, err := srv.DialFrom(t.Context(), "udp", "10.0.2.2:9", "10.0.2.1:9")
+	require.NoError(t, err)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		// Not faster, or an ordinary user's receive buffer runs over.
+		tick := time.NewTicker(100 * time.Microsecond)
+		defer tick.Stop()
+		for range 100_000 {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+				_, _ = noise.Write([]byte("noise"))
+			}
+		}
+	}()
+	defer func() { close(stop); <-stopped; noise.Close() }()
+	assert.TTL(t, assert.Reachable(t, client, "10.0.2.2"), 63)
+	router.Drop(harness.Filter{Out: "right"})
+	assert.Unreachable(t, client, "10.0.2.2", assert.Silence, assert.Within(100*time.Millisecond))
+}
