@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 )
 
 // UseResolver gives the node name servers: for Resolver, Dial and HTTPClient,
@@ -36,7 +37,7 @@ func (n *Node) UseResolver(servers ...string) {
 // Resolver looks names up from inside the node, by asking the servers of
 // UseResolver. Without any, every look-up that needs one fails.
 func (n *Node) Resolver() *net.Resolver {
-	next := 0
+	var asked atomic.Uint32 // package net asks for both families at once
 	return &net.Resolver{
 		PreferGo: true, // the C library's would ask from its own thread
 		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -46,8 +47,7 @@ func (n *Node) Resolver() *net.Resolver {
 			if len(servers) == 0 {
 				return nil, fmt.Errorf("node %s has no name server: call UseResolver", n.name)
 			}
-			server := netip.MustParseAddr(servers[next%len(servers)])
-			next++
+			server := netip.MustParseAddr(servers[int(asked.Add(1)-1)%len(servers)])
 			var conn net.Conn
 			err := n.space.Do(func() (err error) {
 				conn, err = (&net.Dialer{}).DialContext(ctx, network, netip.AddrPortFrom(server, 53).String())

@@ -1,8 +1,9 @@
 package scenarios
 
 import (
+	"flag"
 	"os"
-	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/netrig/netrig/assert"
 	"github.com/netrig/netrig/harness"
 	"github.com/netrig/netrig/internal/try"
+	"github.com/stretchr/testify/require"
 )
 
 // figuresVariable, set to 1, has a benchmark fail whose figure is worse than
@@ -64,15 +66,17 @@ func allScenarios() (all []scenario) {
 }
 
 // BenchmarkScenarios is the wall time of all scenarios for both families on
-// nftables, as many at once as `go test` runs in parallel. The figure to reach
+// nftables, as many at once as `go test` runs in parallel (-parallel). The figure to reach
 // is 100 ms on two processors.
 func BenchmarkScenarios(b *testing.B) {
 	all := allScenarios()
+	parallel, err := strconv.Atoi(flag.Lookup("test.parallel").Value.String())
+	require.NoError(b, err)
 	best := time.Duration(1 << 62)
 	for b.Loop() {
 		start := time.Now()
 		var running sync.WaitGroup
-		slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+		slots := make(chan struct{}, parallel)
 		for _, s := range all {
 			slots <- struct{}{}
 			running.Go(func() {
