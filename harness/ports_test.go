@@ -1,7 +1,7 @@
 package harness_test
 
 import (
-	"net"
+	"io"
 	"syscall"
 	"testing"
 
@@ -143,7 +143,7 @@ func TestWithoutOffloadsFramesFitTheMTU(t *testing.T) {
 			defer conn.Close()
 			data := make([]byte, 60000)
 			go func() { _, _ = conn.Write(data) }()
-			_, err = readFull(conn, data)
+			_, err = io.ReadFull(conn, make([]byte, len(data)))
 			require.NoError(lab, err)
 		})
 		for _, p := range w.Find(capture.Match{Node: "a", Direction: capture.Out, Protocol: 6}) {
@@ -156,15 +156,6 @@ func TestWithoutOffloadsFramesFitTheMTU(t *testing.T) {
 			assert.Greater(t, longest, 1514, "a veth hands over unsegmented frames")
 		} else {
 			assert.Equal(t, 1514, longest)
-		}
-	}
-}
-
-func readFull(c net.Conn, buf []byte) (int, error) {
-	for n := 0; ; {
-		m, err := c.Read(buf[n:])
-		if n += m; err != nil || n == len(buf) {
-			return n, err
 		}
 	}
 }
