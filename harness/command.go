@@ -21,9 +21,9 @@ type Cmd struct {
 	*exec.Cmd
 	node *Node
 
-	mu      sync.Mutex
-	waited  bool
-	started bool
+	mu     sync.Mutex
+	waited bool
+	gone   bool // nobody was left in its process group
 }
 
 // Command is a program to be run in the node. It sees the node's interfaces
@@ -84,7 +84,6 @@ func (c *Cmd) Start() error {
 	if err := <-failed; err != nil {
 		return c.explain(err)
 	}
-	c.started = true
 	c.node.onStop(c.kill)
 	return nil
 }
@@ -110,8 +109,9 @@ func (c *Cmd) explain(err error) error {
 func (c *Cmd) Wait() error {
 	err := c.Cmd.Wait()
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.waited = true
-	c.mu.Unlock()
+	c.gone = c.Process != nil && unix.Kill(-c.Process.Pid, 0) == unix.ESRCH
 	return err
 }
 
@@ -155,15 +155,16 @@ func (c *Cmd) CombinedOutput() ([]byte, error) {
 	return both.Bytes(), err
 }
 
-// kill ends the program and its process group, if it has not been waited for.
+// kill ends the program, if it has not been waited for, and what is left of its
+// process group, which may live on. While a process is in the group its number
+// is not given to another.
 func (c *Cmd) kill() {
 	c.mu.Lock()
-	waited := c.waited
+	waited, gone := c.waited, c.gone
 	c.mu.Unlock()
-	// Also after the program itself has ended: its group may live on. The group's
-	// number can't be somebody else's meanwhile, since while a process is in the
-	// group the number stays taken, and an empty group is ESRCH.
-	_ = unix.Kill(-c.Process.Pid, unix.SIGKILL)
+	if !gone {
+		_ = unix.Kill(-c.Process.Pid, unix.SIGKILL)
+	}
 	if !waited {
 		_ = c.Cmd.Wait()
 	}
