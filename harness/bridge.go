@@ -9,6 +9,7 @@ import (
 
 	"github.com/netrig/netrig/internal/deadline"
 	"github.com/netrig/netrig/internal/link"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -180,16 +181,23 @@ func (b *Bridge) DelAddress(address string) {
 	b.node.DelAddress(b.name, address)
 }
 
-// Up sets the bridge up.
+// Up sets the bridge up, and returns when its ports forward.
 func (b *Bridge) Up() {
 	b.node.lab.TB.Helper()
 	b.node.must(b.node.raw.Up(b.index, 0), "set the bridge %s up", b.name)
+	b.settings.down = false
+	for _, p := range b.node.ports {
+		if p.bridge == b && p.index != 0 {
+			b.node.must(b.awaitForwarding(p), "set the bridge %s up", b.name)
+		}
+	}
 }
 
 // Down sets the bridge down: its ports are disabled.
 func (b *Bridge) Down() {
 	b.node.lab.TB.Helper()
 	b.node.must(b.node.route.LinkSetDown(linkAt(b.index)), "set the bridge %s down", b.name)
+	b.settings.down = true
 }
 
 // awaitForwarding returns when the port forwards: at once without STP, after
@@ -215,6 +223,15 @@ func (b *Bridge) awaitForwarding(p *Port) error {
 	if err != nil {
 		return err
 	}
-	// With its first port the bridge gets a carrier, and its addresses are used.
+	// With its first port the bridge itself gets a carrier. Until the kernel has
+	// noticed that in the background (net/core/link_watch.c) it drops what the
+	// node sends by the bridge, ARP requests included.
+	err = deadline.Poll(linkTime, fmt.Sprintf("the bridge %s has no carrier", b), func() (bool, error) {
+		l, err := b.node.route.LinkByIndex(b.index)
+		return err == nil && l.Attrs().OperState == netlink.OperUp, err
+	})
+	if err != nil {
+		return err
+	}
 	return b.node.awaitAddresses(b.index)
 }

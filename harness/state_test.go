@@ -207,6 +207,7 @@ func TestBridges(t *testing.T) {
 
 	i := sw.Interface("br0")
 	assert.Equal(t, "bridge", i.Kind)
+	assert.Equal(t, "up", i.OperState)
 	assert.Equal(t, "02:aa:00:00:00:01", i.MAC.String())
 	assert.Equal(t, "9000", strings.TrimSpace(sw.Run("cat", "/sys/class/net/br0/bridge/ageing_time")))
 	assert.Equal(t, "0", strings.TrimSpace(sw.Run("cat", "/sys/class/net/br0/bridge/multicast_snooping")))
