@@ -279,6 +279,11 @@ func TestConntrackAndRules(t *testing.T) {
 	require.Len(t, gw.Conntrack(), 1)
 	f := gw.Conntrack()[0]
 	assert.Equal(t, "udp 10.0.1.2:4000 > 10.0.9.2:53, reply 10.0.9.2:53 > 10.0.9.1:4000", f.String())
+	one, ok := gw.Tracked("udp", f.Original)
+	require.True(t, ok)
+	assert.Equal(t, f.String(), one.String())
+	_, ok = gw.Tracked("tcp", f.Original)
+	assert.False(t, ok)
 	assert.True(t, f.SourceNAT)
 	assert.False(t, f.DestinationNAT)
 	assert.EqualValues(t, 1, rule.Packets())

@@ -31,6 +31,11 @@ func (e End) attributes() []*nl.RtAttr {
 		nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(e.Name)),
 		nl.NewRtAttr(unix.IFLA_ADDRESS, e.MAC),
 		nl.NewRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(e.Namespace.Fd()))),
+		// One queue each way. The driver otherwise makes one for each processor
+		// and then gives all but one back (veth_init_queues), for which it waits
+		// through an RCU grace period with the lock of all link changes held.
+		nl.NewRtAttr(unix.IFLA_NUM_TX_QUEUES, nl.Uint32Attr(1)),
+		nl.NewRtAttr(unix.IFLA_NUM_RX_QUEUES, nl.Uint32Attr(1)),
 	}
 	if e.MTU > 0 {
 		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(uint32(e.MTU))))
