@@ -149,6 +149,17 @@ func TestWrongCause(t *testing.T) {
 	}
 }
 
+// A broadcast address is refused by the kernel with the error of a route that
+// prohibits, which it is not.
+func TestBroadcastIsNotProhibited(t *testing.T) {
+	t.Parallel()
+	text := failure(t, func(t testing.TB) {
+		client, _, _ := chain(t)
+		assert.Unreachable(t, client, "10.0.1.255", assert.Prohibited)
+	})
+	testify.Contains(t, text, "permission denied")
+}
+
 func TestFailureSaysWhereThePacketStopped(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -190,6 +201,15 @@ func TestBadTargets(t *testing.T) {
 		{"udp:10.0.0.1:0", nil, "udp:192.168.1.2:80"},
 		{"fe80::1", nil, "link-local"},
 		{"::ffff:10.0.0.1", nil, "write it as 10.0.0.1"},
+		{"0.0.0.0", nil, "not the address of one node"},
+		{"ff02::1", nil, "not the address of one node"},
+		{"tcp:[fe80::1]:80", nil, "link-local"},
+		{"udp:[::ffff:10.0.0.1]:80", nil, "write it as 10.0.0.1"},
+		{"fe80::1%nope", nil, "the zone of fe80::1%nope"},
+		{"10.0.0.1", []assert.Option{assert.OutgoingTTL(0)}, "TTL of 0"},
+		{"10.0.0.1", []assert.Option{assert.Source("")}, `source ""`},
+		{"10.0.0.1", []assert.Option{assert.Interface("")}, "empty"},
+		{"tcp:10.0.0.1:80", []assert.Option{assert.Size(9)}, "no Size"},
 		{"10.0.0.1", []assert.Option{assert.Size(-1)}, "-1 bytes"},
 		{"10.0.0.1", []assert.Option{assert.OutgoingTTL(256)}, "256"},
 		{"10.0.0.1", []assert.Option{assert.Count(0)}, "count of 0"},

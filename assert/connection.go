@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -16,6 +17,7 @@ import (
 // returns it.
 func Connection(t testing.TB, n *harness.Node, want harness.Connection) harness.Connection {
 	t.Helper()
+	checkProtocol(t, want.Protocol)
 	if c, ok := recordedConnection(n, want); ok {
 		return c
 	}
@@ -65,10 +67,20 @@ func recordedConnection(n *harness.Node, want harness.Connection) (harness.Conne
 // NoConnection demands that a node tracks no connection that agrees with want.
 func NoConnection(t testing.TB, n *harness.Node, want harness.Connection) {
 	t.Helper()
+	checkProtocol(t, want.Protocol)
 	for _, c := range n.Conntrack() {
 		if connectionMatches(c, want) {
 			t.Fatalf("%s tracks the connection %s, but must not", n, c)
 		}
+	}
+}
+
+// checkProtocol refuses a protocol that no entry can have, by which an absence
+// would be true for the wrong reason.
+func checkProtocol(t testing.TB, protocol string) {
+	t.Helper()
+	if _, err := strconv.ParseUint(protocol, 10, 8); err != nil && !slices.Contains([]string{"", "tcp", "udp", "icmp", "icmpv6"}, protocol) {
+		t.Fatalf("netrig: the protocol %q is not tcp, udp, icmp, icmpv6 or a number", protocol)
 	}
 }
 

@@ -132,13 +132,14 @@ func (e *echo) reply() capture.Match {
 	return echoMatch(e.probe, capture.EchoReply, capture.In, e.id, e.seq, e.payload)
 }
 
-// echoMatch matches an echo at its sender. The payload tells it from others;
-// the identifier only there, since NAT may change it on the way.
+// echoMatch matches an echo at its sender: by its identifier, which NAT may
+// change elsewhere, and by the beginning of its payload. Of a large one that
+// is in the first fragment, or in what was kept of a long frame.
 func echoMatch(p *probe, kind capture.Kind, d capture.Direction, id, seq int, payload []byte) capture.Match {
-	m := capture.Match{Node: p.node.Name(), Kind: kind, Direction: d, Payload: payload}
-	if len(payload) < 8 {
-		i, s := uint16(id), uint16(seq)
-		m.ICMPID, m.ICMPSeq = &i, &s
+	const enough = 16
+	i, s := uint16(id), uint16(seq)
+	return capture.Match{
+		Node: p.node.Name(), Kind: kind, Direction: d, ICMPID: &i, ICMPSeq: &s,
+		Payload: payload[:min(len(payload), enough)],
 	}
-	return m
 }

@@ -33,6 +33,9 @@ func Learned(t testing.TB, b *harness.Bridge, mac net.HardwareAddr, port string)
 // NotLearned demands that a bridge does not know where a hardware address is.
 func NotLearned(t testing.TB, b *harness.Bridge, mac net.HardwareAddr) {
 	t.Helper()
+	if len(mac) != 6 {
+		t.Fatalf("netrig: NotLearned: %q is no hardware address", mac)
+	}
 	for _, e := range b.Node().ForwardingDatabase() {
 		if e.Bridge == b.Name() && !e.Permanent && bytes.Equal(e.MAC, mac) {
 			t.Fatalf("the bridge %s has learned %s%s behind %s, but must not", b, mac, macOwner(b.Node().Lab(), mac), e.Interface)

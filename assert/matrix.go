@@ -21,8 +21,8 @@ import (
 // before. Matrix refuses to start where it would.
 func Matrix(t testing.TB, nodes []*harness.Node, want func(from, to *harness.Node) Cause) {
 	t.Helper()
-	if len(nodes) == 0 {
-		t.Fatalf("netrig: Matrix: there are no nodes")
+	if len(nodes) < 2 || want == nil {
+		t.Fatalf("netrig: Matrix: it needs two nodes at least, and a wish for each pair")
 	}
 	if err := neighborRoom(nodes); err != nil {
 		t.Fatalf("netrig: Matrix: %v", err)
@@ -42,13 +42,13 @@ func Matrix(t testing.TB, nodes []*harness.Node, want func(from, to *harness.Nod
 			}
 			expected := want(from, to)
 			m.expected[i][j] = short(expected)
-			seen := Reached
+			seen, asked := Cause{}, false
 			for _, a := range addresses[to] {
 				if !hasFamily(addresses[from], a) {
 					continue
 				}
 				e := matrixProbe(t, from, a)
-				seen = e.Cause
+				seen, asked = e.Cause, true
 				if met := expected.Kind == Reached.Kind && e.reached() || expected.Kind != Reached.Kind && !e.reached() && expected.met(e.Cause, from.Lab()); !met {
 					m.misses = append(m.misses, fmt.Sprintf("%s > %s (%s): %s, want %s", from, to, a, e.Cause, expected))
 					m.wrong[i][j] = true
@@ -56,6 +56,10 @@ func Matrix(t testing.TB, nodes []*harness.Node, want func(from, to *harness.Nod
 				}
 			}
 			m.observed[i][j] = short(seen)
+			if !asked {
+				m.misses = append(m.misses, fmt.Sprintf("%s > %s: they have no address family in common", from, to))
+				m.wrong[i][j], m.observed[i][j] = true, "family"
+			}
 		}
 	}
 	if len(m.misses) > 0 {

@@ -68,9 +68,14 @@ func neighborsAt(t testing.TB, n *harness.Node, address string) []harness.Neighb
 	if err != nil {
 		t.Fatalf("netrig: the neighbour %q is not an IP address", address)
 	}
+	zone := a.Zone() // the interface, by name
+	a = a.Unmap().WithZone("")
+	if zone != "" && !n.HasInterface(zone) {
+		t.Fatalf("netrig: the neighbour %s: node %s has no interface %q", address, n, zone)
+	}
 	var found []harness.NeighborEntry
 	for _, e := range n.Neighbors() {
-		if e.Addr == a {
+		if e.Addr == a && (zone == "" || zone == e.Interface) {
 			found = append(found, e)
 		}
 	}

@@ -1,6 +1,7 @@
 package assert
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -13,21 +14,31 @@ type Option func(*probe)
 
 // Size is how many bytes the probe carries: the payload of an echo (as `ping
 // -s`), or of a UDP datagram. 56 without.
-func Size(bytes int) Option { return func(p *probe) { p.size, p.plain = bytes, false } }
+func Size(bytes int) Option {
+	return func(p *probe) { p.size, p.sizeSet, p.plain = bytes, true, false }
+}
 
-// DontFragment forbids to cut the probe: IPv4's DF bit, and for both families
-// EMSGSIZE from the sender's own kernel when it does not fit (as `ping -M do`).
+// DontFragment forbids the sender to cut the probe: where it does not fit, its
+// own kernel says EMSGSIZE (as `ping -M do`). Without it, a probe that fits the
+// sender's own link has IPv4's DF bit all the same, since the kernel is to find
+// out what the path takes, and one that does not fit is sent in fragments.
 func DontFragment() Option { return func(p *probe) { p.dontFragment, p.plain = true, false } }
 
 // OutgoingTTL is the TTL or hop limit with which the probe sets out, 1 to 255.
-func OutgoingTTL(ttl int) Option { return func(p *probe) { p.ttl, p.plain = ttl, false } }
+func OutgoingTTL(ttl int) Option {
+	return func(p *probe) { p.ttl, p.ttlSet, p.plain = ttl, true, false }
+}
 
 // Source is the address that the probe is sent from; one of the node's own.
-func Source(addr string) Option { return func(p *probe) { p.sourceText, p.plain = addr, false } }
+func Source(addr string) Option {
+	return func(p *probe) { p.sourceText, p.sourceSet, p.plain = addr, true, false }
+}
 
 // Interface sends the probe out of one interface, whatever the routes say of
 // others (SO_BINDTODEVICE, as `ping -I`).
-func Interface(name string) Option { return func(p *probe) { p.device, p.plain = name, false } }
+func Interface(name string) Option {
+	return func(p *probe) { p.device, p.deviceSet, p.plain = name, true, false }
+}
 
 // Count sends so many probes, one after the other; each must be answered, or
 // none.
@@ -50,7 +61,10 @@ type probe struct {
 	device       string
 	count        int
 	within       time.Duration
-	plain        bool // an echo without any option, which go-ping can do
+	// What was set at all: an empty value is no value.
+	sizeSet, ttlSet, sourceSet, deviceSet bool
+
+	plain bool // an echo without any option, which go-ping can do
 }
 
 const (
@@ -64,21 +78,28 @@ func newProbe(from *harness.Node, to string, options []Option) (*probe, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &probe{node: from, target: t, size: usualSize, count: 1, within: usualWithin, plain: t.network == "icmp"}
+	p := &probe{node: from, target: t, size: usualSize, count: 1, within: usualWithin}
+	// go-ping takes an answer from anybody: that has to be checked by what was
+	// recorded. And it takes any zone.
+	p.plain = t.network == "icmp" && from.Recorded() && t.addr.Zone() == ""
 	for _, o := range options {
 		o(p)
 	}
 	switch {
 	case p.size < 0 || p.size > maxPayload:
 		return nil, fmt.Errorf("a size of %d bytes is not between 0 and %d", p.size, maxPayload)
-	case p.ttl < 0 || p.ttl > 255:
+	case p.sizeSet && t.network == "tcp":
+		return nil, errors.New("a TCP connect carries nothing: it has no Size")
+	case p.deviceSet && p.device == "":
+		return nil, errors.New("the name of the interface is empty")
+	case p.ttlSet && (p.ttl < 1 || p.ttl > 255):
 		return nil, fmt.Errorf("an outgoing TTL of %d is not between 1 and 255", p.ttl)
 	case p.count < 1:
 		return nil, fmt.Errorf("a count of %d asks for nothing", p.count)
 	case p.within <= 0:
 		return nil, fmt.Errorf("within %s is no time", p.within)
 	}
-	if p.sourceText != "" {
+	if p.sourceSet {
 		if p.source, err = netip.ParseAddr(p.sourceText); err != nil {
 			return nil, fmt.Errorf("the source %q is not an IP address", p.sourceText)
 		}

@@ -108,11 +108,11 @@ func (h *hop) word(words []string) ([]string, error) {
 		return words[at], words[at+2], true
 	}
 	switch words[0] {
-	case "in", "<":
-		h.match.Direction = capture.In
-		return words[1:], nil
-	case "out":
-		h.match.Direction = capture.Out
+	case "in", "out":
+		if h.match.Direction != capture.AnyDirection {
+			return nil, fmt.Errorf("it says both \"in\" and \"out\", or one of them twice")
+		}
+		h.match.Direction = map[string]capture.Direction{"in": capture.In, "out": capture.Out}[words[0]]
 		return words[1:], nil
 	case "ttl":
 		if len(words) < 2 {

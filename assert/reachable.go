@@ -20,6 +20,9 @@ import (
 // that. An answer that can't come any more ends the wait at once.
 func Reachable(t testing.TB, from *harness.Node, to string, options ...Option) *Exchange {
 	t.Helper()
+	if from == nil {
+		t.Fatalf("netrig: reach %s: the node is nil", to)
+	}
 	p, err := newProbe(from, to, options)
 	if err != nil {
 		t.Fatalf("netrig: node %s: reach %s: %v", from, to, err)
@@ -44,6 +47,9 @@ func Reachable(t testing.TB, from *harness.Node, to string, options ...Option) *
 // it waited for, as long as Within says.
 func Unreachable(t testing.TB, from *harness.Node, to string, want Cause, options ...Option) *Exchange {
 	t.Helper()
+	if from == nil {
+		t.Fatalf("netrig: reach %s: the node is nil", to)
+	}
 	p, err := newProbe(from, to, options)
 	if err != nil {
 		t.Fatalf("netrig: node %s: reach %s: %v", from, to, err)

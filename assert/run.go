@@ -88,7 +88,7 @@ func (p *probe) ask(a asker, e *Exchange, mark capture.Mark) error {
 	sent := time.Now()
 	if err := a.send(); err != nil {
 		cause, known := causeOfErrno(err)
-		if !known {
+		if !known || !p.confirmed(cause) {
 			return err
 		}
 		e.Cause = cause
@@ -96,10 +96,13 @@ func (p *probe) ask(a asker, e *Exchange, mark capture.Mark) error {
 		return nil
 	}
 	got, ok := a.answer(firstLook)
-	if !ok {
-		got, ok = p.settle(a, mark)
-	}
 	p.follow(a, e, mark)
+	// A recorded error is the end. (Sockets are told of some errors late: while
+	// connect holds the socket, TCP over IPv6 keeps them for its next try.)
+	if !ok && e.Error == nil {
+		got, ok = p.settle(a, mark)
+		p.follow(a, e, mark)
+	}
 	switch {
 	case !ok:
 		e.Cause = Silence
@@ -113,6 +116,10 @@ func (p *probe) ask(a asker, e *Exchange, mark capture.Mark) error {
 			e.Cause = recorded // says who, which the error of connect does not
 		}
 	default:
+		if _, isPing := a.(*ping); isPing && (e.Reply == nil || e.Reply.Last().Src != p.target.addr.WithZone("")) {
+			e.Cause = Silence // go-ping takes an answer from anybody
+			return nil
+		}
 		e.Cause, e.TTL, e.RTT = Reached, got.ttl, got.at.Sub(sent)
 		if e.TTL == 0 && e.Reply != nil { // a connect does not tell
 			e.TTL = e.Reply.Last().TTL
@@ -120,6 +127,18 @@ func (p *probe) ask(a asker, e *Exchange, mark capture.Mark) error {
 		e.ServerSaw = p.serverSaw(lab, e)
 	}
 	return nil
+}
+
+// confirmed tells whether the routes of the sender say the same as an error
+// that has other reasons too: EINVAL and EACCES also stand for an address that
+// can't be used so (a broadcast address, a zone that is missing).
+func (p *probe) confirmed(c Cause) bool {
+	if c.Kind != NullRouted.Kind && c.Kind != Prohibited.Kind {
+		return true
+	}
+	_, err := p.node.RouteTo(p.target.addr.WithZone("").String())
+	told, _ := causeOfErrno(err)
+	return told.Kind == c.Kind
 }
 
 // settle waits until either an answer is there or none can come any more. In a
@@ -149,26 +168,12 @@ func (p *probe) settle(a asker, mark capture.Mark) (answer, bool) {
 const nextLook = 5 * time.Millisecond
 
 // rest brings the lab to rest, and tells whether it did. It gives up now and
-// then, so that an answer is not missed for the sake of other packets. A node
-// that is not recorded hides the packets that it passes on, so that one round
-// more is needed for each.
+// then, so that an answer is not missed for the sake of other packets.
 func (p *probe) rest() bool {
 	const patience = 100 * time.Millisecond
 	ctx, cancel := context.WithTimeout(context.Background(), deadline.Of(patience))
 	defer cancel()
-	lab := p.node.Lab()
-	rounds := 1
-	for _, n := range lab.All() {
-		if !n.Recorded() {
-			rounds++
-		}
-	}
-	for range rounds {
-		if lab.Recording().Settle(ctx) != nil {
-			return false
-		}
-	}
-	return true
+	return p.node.Lab().Rest(ctx) == nil
 }
 
 // couldStillCome tells whether an answer is possible although the lab is at
@@ -196,16 +201,25 @@ func (p *probe) couldStillCome(a asker, mark capture.Mark) bool {
 	return throughPrograms(lab)
 }
 
-// delivered tells whether the datagram reached a node whose address it bears.
+// delivered tells whether the datagram may have reached a program: it is not
+// known to have stopped in a node in which none could get it.
 func (p *probe) delivered(a asker, mark capture.Mark) bool {
 	lab := p.node.Lab()
+	var last *capture.Packet
 	w := lab.Recording().Window(mark, lab.Recording().Mark())
-	first := w.First(a.request())
-	if first == nil {
-		return false
+	if first := w.First(a.request()); first != nil {
+		last = w.Follow(first).Last()
 	}
-	last := w.Follow(first).Last()
-	return last.Direction == capture.In && owner(lab, last.Dst) == last.Node
+	for _, n := range lab.All() {
+		if !n.Recorded() {
+			return true
+		}
+		// By address alone this can't be told: the node may translate.
+		if last != nil && n.Name() == last.Node && last.Direction == capture.In && n.HasUDPSockets() {
+			return true
+		}
+	}
+	return false
 }
 
 // throughPrograms tells whether packets of the lab go through programs: then

@@ -27,17 +27,25 @@ func parseTarget(text string) (target, error) {
 		if err != nil || ap.Port() == 0 {
 			return target{}, fmt.Errorf("the target %q is not of the form %s:192.168.1.2:80 or %s:[fd00::2]:80", text, network, network)
 		}
-		return target{network, ap.Addr(), ap.Port(), text}, nil
+		return target{network, ap.Addr(), ap.Port(), text}, checkTarget(text, ap.Addr())
 	}
 	a, err := netip.ParseAddr(text)
 	if err != nil {
 		return target{}, fmt.Errorf("the target %q is not an IP address, nor of the form tcp:ADDRESS:PORT or udp:ADDRESS:PORT", text)
 	}
-	if a.Is4In6() {
-		return target{}, fmt.Errorf("the target %q is IPv4 written as IPv6; write it as %s", text, a.Unmap())
+	return target{"icmp", a, 0, text}, checkTarget(text, a)
+}
+
+// checkTarget refuses addresses that no single node answers for, or that do not
+// say enough.
+func checkTarget(text string, a netip.Addr) error {
+	switch {
+	case a.Is4In6():
+		return fmt.Errorf("the target %q is IPv4 written as IPv6; write it as %s", text, a.Unmap())
+	case a.IsUnspecified(), a.IsMulticast():
+		return fmt.Errorf("the target %q is not the address of one node", text)
+	case a.Is6() && a.IsLinkLocalUnicast() && a.Zone() == "":
+		return fmt.Errorf("the target %q is link-local: say on which interface, as in fe80::1%%veth0", text)
 	}
-	if a.Is6() && a.IsLinkLocalUnicast() && a.Zone() == "" {
-		return target{}, fmt.Errorf("the target %q is link-local: say on which interface, %s%%veth0", text, text)
-	}
-	return target{"icmp", a, 0, text}, nil
+	return nil
 }

@@ -8,6 +8,9 @@ import (
 // over a link, one less for each router between.
 func TTL(t testing.TB, e *Exchange, want int) {
 	t.Helper()
+	if e == nil {
+		t.Fatalf("netrig: TTL: there is no exchange")
+	}
 	if e.TTL == 0 {
 		t.Fatalf("netrig: TTL: the exchange from %s to %s holds no answer with a TTL", e.From, e.To)
 	}

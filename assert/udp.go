@@ -103,7 +103,10 @@ func (u *udp) request() capture.Match {
 	return capture.Match{
 		Node: u.probe.node.Name(), Direction: capture.Out, Protocol: unix.IPPROTO_UDP,
 		Dst: u.probe.target.addr.WithZone(""), DstPort: u.probe.target.port,
-		Func: func(p *capture.Packet) bool { return bytes.Equal(p.Payload, u.payload) },
+		// Of a large one the first fragment, or what was kept of a long frame.
+		Func: func(p *capture.Packet) bool {
+			return bytes.HasPrefix(u.payload, p.Payload) && (len(p.Payload) == len(u.payload) || p.Cut() || p.Fragment.Is())
+		},
 	}
 }
 

@@ -1,6 +1,7 @@
 package assert_test
 
 import (
+	"net"
 	"net/netip"
 	"testing"
 	"time"
@@ -207,7 +208,7 @@ func TestMatrixVerb(t *testing.T) {
 	testify.Regexp(t, `client +- +ok +ok +client +- +ok +none +client +- +\. +X`, text)
 
 	text = failure(t, func(t testing.TB) { assert.Matrix(t, nil, all) })
-	testify.Contains(t, text, "there are no nodes")
+	testify.Contains(t, text, "needs two nodes")
 }
 
 // The kernel's neighbour table is one for the machine: a matrix that would
@@ -288,4 +289,104 @@ func TestLabThatNeverRests(t *testing.T) {
 	assert.TTL(t, assert.Reachable(t, client, "10.0.2.2"), 63)
 	router.Drop(harness.Filter{Out: "right"})
 	assert.Unreachable(t, client, "10.0.2.2", assert.Silence, assert.Within(100*time.Millisecond))
+}
+
+// Large probes are followed too: in fragments, and in frames that the recorder
+// has cut.
+func TestLargeProbesAreFollowed(t *testing.T) {
+	t.Parallel()
+	for _, mtu := range []int{1500, 9000} {
+		lab := harness.New(t)
+		a, b := lab.Node("a"), lab.Node("b")
+		lab.Connect(a.Port("eth0", "10.0.0.1/24", "fd00::1/64"), b.Port("eth0", "10.0.0.2/24", "fd00::2/64"), harness.MTU(mtu))
+		slow, err := b.ListenPacket("udp", ":53")
+		require.NoError(t, err)
+		go answerLate(slow)
+		for _, to := range []string{"10.0.0.2", "fd00::2"} {
+			e := assert.Reachable(t, a, to, assert.Size(3000))
+			assert.Path(t, e.Request, "a:eth0 out ttl 64", "b:eth0 in ttl 64")
+			assert.Path(t, e.Reply, "b:eth0 out", "a:eth0 in")
+		}
+		for _, to := range []string{"udp:10.0.0.2:53", "udp:[fd00::2]:53"} {
+			e := assert.Reachable(t, a, to, assert.Size(3000))
+			assert.Path(t, e.Request, "a:eth0 out ttl 64", "b:eth0 in ttl 64")
+		}
+	}
+}
+
+// answerLate is a program that takes its time.
+func answerLate(c net.PacketConn) {
+	buf := make([]byte, 65535)
+	for {
+		n, from, err := c.ReadFrom(buf)
+		if err != nil {
+			return
+		}
+		// The time itself is what this is about.
+		time.AfterFunc(30*time.Millisecond, func() { _, _ = c.WriteTo(buf[:n], from) })
+	}
+}
+
+// A program's answer is waited for wherever the datagram may have got to one:
+// behind a translation, and in a node that is not recorded.
+func TestLateAnswers(t *testing.T) {
+	t.Parallel()
+	client, router, _ := chain(t)
+	router.DNAT(harness.Forward{Protocol: "udp", Port: 53, Destination: "10.96.0.10", To: "10.0.1.1:5353"})
+	c, err := router.ListenPacket("udp", ":5353")
+	require.NoError(t, err)
+	go answerLate(c)
+	assert.Reachable(t, client, "udp:10.96.0.10:53")
+	router.StopRecording()
+	assert.Reachable(t, client, "udp:10.0.1.1:5353")
+}
+
+// An answer from another address is no answer, whoever asks.
+func TestAnswerFromElsewhere(t *testing.T) {
+	t.Parallel()
+	client, router, srv := chain(t)
+	harness.RequireProgram(t, "nft")
+	srv.Run("nft", "add table ip lie; add chain ip lie out { type filter hook output priority 0; }; add rule ip lie out ip protocol icmp ip saddr set 10.0.2.99")
+	_ = router
+	for _, options := range [][]assert.Option{nil, {assert.Size(56)}} {
+		text := failure(t, func(tb testing.TB) { assert.Reachable(tb, client, "10.0.2.2", options...) })
+		testify.Contains(t, text, "no reply that counts: one came, from 10.0.2.99")
+	}
+	assert.Unreachable(t, client, "10.0.2.2", assert.Silence)
+}
+
+func TestMatrixNeedsCommonFamilies(t *testing.T) {
+	t.Parallel()
+	lab := harness.New(t)
+	a, b := lab.Node("a"), lab.Node("b")
+	lab.Connect(a.Port("eth0", "10.0.0.1/24"), b.Port("eth0", "fd00::2/64"))
+	for _, wish := range []assert.Cause{assert.Reached, assert.NoRoute} {
+		text := failure(t, func(t testing.TB) {
+			assert.Matrix(t, []*harness.Node{a, b}, func(_, _ *harness.Node) assert.Cause { return wish })
+		})
+		testify.Contains(t, text, "a > b: they have no address family in common")
+	}
+}
+
+// An absence that is asked for by a name that nothing can have is refused.
+func TestAbsencesOfNothing(t *testing.T) {
+	t.Parallel()
+	client, router, _ := chain(t)
+	assert.Reachable(t, client, "fd01::1")
+	linkLocal := ""
+	for _, e := range router.Interface("left").Addresses {
+		if e.Scope == "link" {
+			linkLocal = e.Prefix.Addr().String()
+		}
+	}
+	assert.Reachable(t, client, linkLocal+"%eth0")
+	for says, f := range map[string]func(testing.TB){
+		"knows the neighbour": func(t testing.TB) { assert.NoNeighbor(t, client, linkLocal+"%eth0") },
+		`no interface "eth7"`: func(t testing.TB) { assert.NoNeighbor(t, client, linkLocal+"%eth7") },
+		`protocol "TCP"`:      func(t testing.TB) { assert.NoConnection(t, client, harness.Connection{Protocol: "TCP"}) },
+		"node is nil":         func(t testing.TB) { assert.Reachable(t, nil, "10.0.0.1") },
+		"no exchange":         func(t testing.TB) { assert.TTL(t, nil, 64) },
+	} {
+		testify.Contains(t, failure(t, f), says)
+	}
 }

@@ -87,6 +87,26 @@ var badInput = []struct {
 	{"a missing program", func(_ *harness.Lab, a, _ *harness.Node) { a.Run("no-such-program") }, []string{"no-such-program", "node a", "install the Debian package"}},
 	{"a program that fails", func(_ *harness.Lab, a, _ *harness.Node) { a.Run("sh", "-c", "echo reason >&2; exit 3") }, []string{"exit status 3", "reason"}},
 	{"a neighbour that is no address", func(_ *harness.Lab, a, _ *harness.Node) { a.AddNeighbor("veth0", "b", nil) }, []string{`"b"`}},
+	{"a rule whose protocol contradicts its address", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.Drop(harness.Filter{Hook: harness.Input, Protocol: "icmp", Source: "fd00::1"})
+	}, []string{"icmp", "could never match"}},
+	{"a rule's counter after its end", func(_ *harness.Lab, a, _ *harness.Node) {
+		r := a.Count(harness.Filter{Hook: harness.Input, Source: "192.168.0.2"})
+		r.Remove()
+		r.Packets()
+	}, []string{"it has been removed"}},
+	{"a move to where it is", func(_ *harness.Lab, a, b *harness.Node) {
+		p := a.Port("p")
+		a.Lab().Connect(p, b.Port("q"))
+		_ = p.Move(a)
+	}, []string{"interface p", "there already"}},
+	{"a bridge's MTU below zero", func(_ *harness.Lab, a, _ *harness.Node) { a.Bridge("br0", harness.BridgeMTU(-1)) }, []string{"MTU of -1"}},
+	{"an ageing time that the kernel can't count", func(_ *harness.Lab, a, _ *harness.Node) { a.Bridge("br0", harness.Ageing(time.Millisecond)) }, []string{"1ms", "10ms"}},
+	{"a bridge's multicast hardware address", func(_ *harness.Lab, a, _ *harness.Node) { a.Bridge("br0", harness.BridgeMAC("01:00:00:00:00:01")) }, []string{"01:00:00:00:00:01"}},
+	{"a metric below zero", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.0/8", "192.168.0.2", harness.Metric(-1)) }, []string{"metric of -1"}},
+	{"a neighbour without hardware address", func(_ *harness.Lab, a, _ *harness.Node) { a.AddNeighbor("veth0", "192.168.0.9", nil) }, []string{"192.168.0.9", "no hardware address"}},
+	{"nodes' names without a number", func(lab *harness.Lab, _, _ *harness.Node) { lab.Nodes("ns", 2) }, []string{`"ns"`, "ns%d"}},
+	{"an MTU of zero", func(lab *harness.Lab, a, b *harness.Node) { lab.Connect(a.Port("p"), b.Port("q"), harness.MTU(0)) }, []string{"MTU of 0"}},
 	{"a frame without a header", func(_ *harness.Lab, a, b *harness.Node) {
 		p := a.Port("p")
 		a.Lab().Connect(p, b.Port("q"))

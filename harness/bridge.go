@@ -3,6 +3,7 @@ package harness
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"time"
@@ -93,12 +94,21 @@ func (n *Node) Bridge(name string, options ...BridgeOption) *Bridge {
 	if s.stp && (s.forwardDelay < 2*time.Second || s.forwardDelay > 30*time.Second) {
 		n.fatalf("bridge %s: a forward delay of %s is not between 2s and 30s, as the kernel demands with STP", name, s.forwardDelay)
 	}
+	// The kernel counts in unsigned 32-bit hundredths of a second.
+	if ticks := s.ageing / userHZ; s.ageing != 0 && ticks < 1 || s.ageing < 0 || ticks > math.MaxUint32 {
+		n.fatalf("bridge %s: an ageing time of %s is not 0, nor between 10ms and %s", name, s.ageing, math.MaxUint32*userHZ)
+	}
+	if s.mtu != 0 && (s.mtu < 68 || s.mtu > 65535) {
+		n.fatalf("bridge %s: an MTU of %d bytes is not between 68 and 65535", name, s.mtu)
+	}
 	n.claim(name, nil)
 	n.must(n.allowBridges(), "bridge %s", name)
-	b.mac = n.hardwareAddr(len(n.byName))
+	b.mac = n.nextMAC()
 	if s.mac != "" {
 		mac, err := net.ParseMAC(s.mac)
-		n.must(err, "bridge %s", name)
+		if err != nil || len(mac) != 6 || mac[0]&1 == 1 {
+			n.fatalf("bridge %s: %q is not the hardware address of an interface, such as 02:00:01:00:00:02", name, s.mac)
+		}
 		b.mac = mac
 	}
 	b.index = n.lab.index()
@@ -136,7 +146,10 @@ func (b *Bridge) Port(name string, addresses ...string) *Port {
 // Attach makes a connected interface of the bridge's node a port of the bridge,
 // and returns when it forwards.
 func (b *Bridge) Attach(p *Port) {
-	p.node.lab.TB.Helper()
+	b.node.lab.TB.Helper()
+	if p == nil {
+		b.node.fatalf("bridge %s: the port to attach is nil", b.name)
+	}
 	p.connected("Attach")
 	if p.node != b.node {
 		p.node.fatalf("interface %s can't be a port of the bridge %s:%s, which is in another node", p.name, b.node.name, b.name)

@@ -3,6 +3,8 @@ package harness
 import (
 	"fmt"
 	"os/exec"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/netrig/netrig/internal/firewall"
@@ -18,6 +20,9 @@ func Backends() []string { return firewall.Available() }
 // in a namespace of its own, not guessed at.
 func RequireBackend(t testing.TB, name string) {
 	t.Helper()
+	if !slices.Contains(firewall.Names(), name) {
+		t.Fatalf("netrig: backend %q is unknown: use one of %s", name, strings.Join(firewall.Names(), ", "))
+	}
 	if err := firewall.Probe(name); err != nil {
 		missing(t, "%v", err)
 	}

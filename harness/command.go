@@ -21,9 +21,9 @@ type Cmd struct {
 	*exec.Cmd
 	node *Node
 
-	mu     sync.Mutex
-	waited bool
-	gone   bool // nobody was left in its process group
+	wait sync.Once
+	err  error // of Wait
+	gone bool  // nobody was left in its process group
 }
 
 // Command is a program to be run in the node. It sees the node's interfaces
@@ -40,8 +40,6 @@ func (n *Node) CommandContext(ctx context.Context, name string, args ...string) 
 }
 
 func (n *Node) wrap(c *exec.Cmd) *Cmd {
-	// A group of its own, so that what the program starts ends with it.
-	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	// Output may be held open by a grandchild that outlives the program.
 	c.WaitDelay = deadline.Of(time.Second)
 	return &Cmd{Cmd: c, node: n}
@@ -73,6 +71,12 @@ func (c *Cmd) Start() error {
 	if err != nil {
 		return c.explain(err)
 	}
+	if c.SysProcAttr == nil {
+		c.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	// A group of its own, so that what the program starts ends with it. A session
+	// of its own comes with one.
+	c.SysProcAttr.Setpgid = !c.SysProcAttr.Setsid
 	// The child takes the namespaces of the thread that starts it. This thread
 	// can't leave the mount namespace again cleanly (its file system context is
 	// no longer shared with the others), so it ends with its goroutine.
@@ -105,14 +109,20 @@ func (c *Cmd) explain(err error) error {
 	return fmt.Errorf("run %s in node %s: %w", c.Args[0], c.node.name, err)
 }
 
-// Wait waits for the program to end, as exec.Cmd.Wait does.
+// Wait waits for the program to end, as exec.Cmd.Wait does; several may wait.
 func (c *Cmd) Wait() error {
-	err := c.Cmd.Wait()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.waited = true
-	c.gone = c.Process != nil && unix.Kill(-c.Process.Pid, 0) == unix.ESRCH
-	return err
+	if c.Process == nil {
+		return c.Cmd.Wait() // which says that it was not started
+	}
+	c.wait.Do(func() {
+		c.err = c.Cmd.Wait()
+		// Its number may be another's once nobody is left in the group.
+		c.gone = unix.Kill(-c.Process.Pid, 0) == unix.ESRCH
+		if errors.Is(c.err, exec.ErrWaitDelay) {
+			c.err = fmt.Errorf("%w: a program that it started still holds its output: give that another, or set Stdout and Stderr to files", c.err)
+		}
+	})
+	return c.err
 }
 
 // Run starts the program in the node and waits for it to end.
@@ -155,17 +165,15 @@ func (c *Cmd) CombinedOutput() ([]byte, error) {
 	return both.Bytes(), err
 }
 
-// kill ends the program, if it has not been waited for, and what is left of its
-// process group, which may live on. While a process is in the group its number
-// is not given to another.
+// kill ends the program and its process group, which may outlive it.
 func (c *Cmd) kill() {
-	c.mu.Lock()
-	waited, gone := c.waited, c.gone
-	c.mu.Unlock()
-	if !gone {
-		_ = unix.Kill(-c.Process.Pid, unix.SIGKILL)
-	}
-	if !waited {
-		_ = c.Cmd.Wait()
-	}
+	_ = c.Process.Kill() // nothing, if it has been waited for
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = c.Wait()
+	}()
+	// Whoever waits for its output waits for the group too.
+	_ = unix.Kill(-c.Process.Pid, unix.SIGKILL)
+	<-ended
 }

@@ -16,13 +16,16 @@ type LinkOption func(*linkSettings)
 
 type linkSettings struct {
 	mtu      int
+	mtuSet   bool
 	down     bool
 	offloads bool
 }
 
 // MTU sets the largest IP packet, in bytes, that both ends send; 1500 without.
 // At least 68 (RFC 791), with IPv6 at least 1280 (RFC 8200).
-func MTU(bytes int) LinkOption { return func(s *linkSettings) { s.mtu = bytes } }
+func MTU(bytes int) LinkOption {
+	return func(s *linkSettings) { s.mtu, s.mtuSet = bytes, true }
+}
 
 // LeaveDown makes the cable without setting its ends up.
 func LeaveDown() LinkOption { return func(s *linkSettings) { s.down = true } }
@@ -99,7 +102,7 @@ func (l *Lab) checkConnect(a, b *Port, s linkSettings) {
 	if a.hasIPv6() || b.hasIPv6() {
 		least, why = 1280, "RFC 8200: the least for IPv6"
 	}
-	if s.mtu != 0 && (s.mtu < least || s.mtu > 65535) {
+	if s.mtuSet && (s.mtu < least || s.mtu > 65535) {
 		l.fatalf("connect %s to %s: an MTU of %d bytes is not between %d and 65535 (%s)", a, b, s.mtu, least, why)
 	}
 }

@@ -10,8 +10,8 @@ import (
 )
 
 // Dial connects from the node to an address ("192.168.1.2:80",
-// "[fd00::2]:80", or a name that the node's resolver knows); network is as for
-// net.Dial. The connection can be used from any goroutine.
+// "[fd00::2]:80", or a name that the node's resolver knows); network is "tcp"
+// or "udp", or with a 4 or 6 behind it. The connection can be used from any goroutine.
 func (n *Node) Dial(network, address string) (net.Conn, error) {
 	return n.DialContext(context.Background(), network, address)
 }
@@ -39,7 +39,7 @@ func (n *Node) dialWith(ctx context.Context, d *net.Dialer, network, address str
 	// A name is looked up first: package net would start goroutines for the
 	// look-up and for its addresses, and they are not in the node.
 	if _, err := netip.ParseAddr(host); err != nil {
-		if hosts, err = n.Resolver().LookupHost(ctx, host); err != nil {
+		if hosts, err = n.LookupHost(ctx, host); err != nil {
 			return nil, fmt.Errorf("node %s: dial %s: %w", n.name, address, err)
 		}
 	}

@@ -17,6 +17,14 @@ func (p *Port) Move(to *Node) error {
 	p.node.lab.TB.Helper()
 	p.connected("Move")
 	from := p.node
+	switch {
+	case to == nil:
+		from.fatalf("interface %s: move it: the node is nil", p.name)
+	case to.lab != from.lab:
+		from.fatalf("interface %s: move it to node %s: that is in another lab", p.name, to.name)
+	case to == from:
+		from.fatalf("interface %s: move it to node %s: it is there already", p.name, to.name)
+	}
 	if err := from.route.LinkSetNsFd(p.link(), to.space.Fd()); err != nil {
 		if errors.Is(err, unix.EEXIST) {
 			return fmt.Errorf("move %s to node %s: %w: it has an interface of that name", p, to.name, err)
@@ -62,6 +70,9 @@ func (p *Port) Rename(name string) {
 	if _, taken := p.node.byName[name]; taken {
 		p.node.fatalf("interface %s: rename it to %s: there is an interface of that name already", p.name, name)
 	}
+	if p.node.tap != nil {
+		p.node.tap.Rename(p.index, name) // the packets from before keep the old name
+	}
 	err := p.node.route.LinkSetName(p.link(), name)
 	if errors.Is(err, unix.EBUSY) {
 		p.Down()
@@ -72,7 +83,4 @@ func (p *Port) Rename(name string) {
 	delete(p.node.byName, p.name)
 	p.name = name
 	p.node.byName[name] = p
-	if p.node.tap != nil {
-		p.node.tap.Learn(p.index, name)
-	}
 }

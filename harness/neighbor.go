@@ -15,6 +15,9 @@ func (n *Node) AddNeighbor(iface, address string, mac net.HardwareAddr) {
 	n.lab.TB.Helper()
 	a, err := parseAddr("the neighbour", address)
 	n.must(err, "interface %s", iface)
+	if len(mac) != 6 {
+		n.fatalf("interface %s: add the neighbour %s: %q is no hardware address", iface, a, mac)
+	}
 	err = n.route.NeighSet(&netlink.Neigh{
 		LinkIndex: n.linkIndex(iface), Family: netlinkFamily(a), State: netlink.NUD_PERMANENT,
 		IP: a.AsSlice(), HardwareAddr: mac,

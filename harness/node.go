@@ -3,6 +3,7 @@ package harness
 import (
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 
 	"github.com/netrig/netrig/capture"
@@ -25,6 +26,7 @@ type Node struct {
 	mu      sync.Mutex
 	ports   []*Port
 	bridges []*Bridge
+	numbers int // given to interfaces, also to those that have moved away
 	byName  map[string]*Port
 	ipv6    bool
 
@@ -83,6 +85,12 @@ func (l *Lab) Node(name string, options ...NodeOption) *Node {
 // Nodes makes n nodes; format holds one verb for the number, from 1: "ns%d".
 func (l *Lab) Nodes(format string, n int, options ...NodeOption) []*Node {
 	l.TB.Helper()
+	if n < 0 {
+		l.fatalf("%d nodes can't be made", n)
+	}
+	if example := fmt.Sprintf(format, 1); strings.Contains(example, "%!") || n > 1 && example == fmt.Sprintf(format, 2) {
+		l.fatalf("the format %q of the nodes' names has no place for a number, as in \"ns%%d\"", format)
+	}
 	nodes := make([]*Node, n)
 	for i := range nodes {
 		nodes[i] = l.Node(fmt.Sprintf(format, i+1), options...)

@@ -15,7 +15,6 @@ import (
 type Port struct {
 	node      *Node
 	name      string
-	number    int // from 1 within its node, as in its MAC
 	mac       net.HardwareAddr
 	index     int // 0 until connected
 	addresses []netip.Prefix
@@ -42,8 +41,7 @@ func (n *Node) port(name string, bridge *Bridge, addresses []string) *Port {
 		p.addresses = append(p.addresses, prefix)
 	}
 	n.ports = append(n.ports, p)
-	p.number = len(n.byName)
-	p.mac = n.hardwareAddr(p.number)
+	p.mac = n.nextMAC()
 	return p
 }
 
@@ -60,10 +58,12 @@ func (n *Node) claim(name string, p *Port) {
 	n.byName[name] = p
 }
 
-// hardwareAddr is a locally administered address that can be read: the
-// node's number, then the interface's: 02:00:01:00:00:02 is the second
-// interface of the lab's first node.
-func (n *Node) hardwareAddr(number int) net.HardwareAddr {
+// nextMAC is a locally administered address that can be read: the node's
+// number, then the interface's: 02:00:01:00:00:02 is the second interface of
+// the lab's first node. None is given twice.
+func (n *Node) nextMAC() net.HardwareAddr {
+	n.numbers++
+	number := n.numbers
 	return net.HardwareAddr{0x02, byte(n.number >> 8), byte(n.number), 0, byte(number >> 8), byte(number)}
 }
 

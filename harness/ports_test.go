@@ -159,3 +159,33 @@ func TestWithoutOffloadsFramesFitTheMTU(t *testing.T) {
 		}
 	}
 }
+
+// Packets are named as of their time.
+func TestRenameNamesPacketsByTheirTime(t *testing.T) {
+	t.Parallel()
+	lab, a, _, cable := pair(t)
+	c, err := a.Dial("udp", "192.168.0.2:9")
+	require.NoError(t, err)
+	defer c.Close()
+	for i := range 50 {
+		before := cable.A.Name()
+		w := lab.Record(func() {
+			_, _ = c.Write([]byte{byte(i)}) // nobody listens, which the next write is told
+			cable.A.Rename([]string{"one", "two"}[i%2])
+		})
+		for _, p := range w.Find(capture.Match{Node: "a", Kind: capture.UDP}) {
+			assert.Equal(t, before, p.Interface)
+		}
+	}
+}
+
+func TestHardwareAddressesAreNotGivenTwice(t *testing.T) {
+	t.Parallel()
+	lab, a, b, cable := pair(t)
+	second := a.Port("second")
+	lab.Connect(second, b.Port("other"))
+	require.NoError(t, cable.A.Move(lab.Node("c")))
+	third := a.Port("third")
+	lab.Connect(third, b.Port("another"))
+	assert.NotEqual(t, second.MAC(), third.MAC())
+}

@@ -205,3 +205,32 @@ func serveDNS(t *testing.T, n *harness.Node, at string, names map[string][4]byte
 		}
 	}()
 }
+
+// Waiting in a goroutine, and attributes of one's own, are as with exec.Cmd.
+func TestCommandsAreLikeAnyOther(t *testing.T) {
+	t.Parallel()
+	r := try.Run("lab", func(tb testing.TB) {
+		n := harness.New(tb).Node("n")
+		c := n.Command("sleep", "1000")
+		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		assert.NoError(tb, c.Start())
+		go func() { _ = c.Wait() }()
+		d := n.Command("sleep", "1000")
+		d.SysProcAttr = &syscall.SysProcAttr{}
+		assert.NoError(tb, d.Start())
+	})
+	require.False(t, r.Failed, r.Log())
+}
+
+// A dead name server is passed over.
+func TestSecondNameServer(t *testing.T) {
+	t.Parallel()
+	_, a, b, _ := pair(t)
+	serveDNS(t, b, "192.168.0.2:53", map[string][4]byte{"web.test.": {192, 168, 0, 2}})
+	a.UseResolver("192.168.0.77", "192.168.0.2")
+	addrs, err := a.LookupHost(context.Background(), "web.test")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"192.168.0.2"}, addrs)
+	_, err = a.LookupHost(context.Background(), "other.test")
+	require.ErrorContains(t, err, "192.168.0.2")
+}

@@ -2,12 +2,14 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
-	"sync/atomic"
+	"time"
+
+	"github.com/netrig/netrig/internal/deadline"
 )
 
 // UseResolver gives the node name servers: for Resolver, Dial and HTTPClient,
@@ -34,23 +36,62 @@ func (n *Node) UseResolver(servers ...string) {
 	n.must(os.WriteFile(file, resolvConf(servers), 0o644), "write its resolv.conf")
 }
 
-// Resolver looks names up from inside the node, by asking the servers of
-// UseResolver. Without any, every look-up that needs one fails.
+// LookupHost looks a name up from inside the node, by asking the servers of
+// UseResolver, each in its turn until one has an answer. Without any, it fails.
+// Dial and HTTPClient use it.
+func (n *Node) LookupHost(ctx context.Context, name string) ([]string, error) {
+	n.mu.Lock()
+	servers := n.resolvers
+	n.mu.Unlock()
+	if len(servers) == 0 {
+		return nil, n.noServer()
+	}
+	var errs []error
+	for _, server := range servers {
+		// Package net would ask a dead server twice for five seconds each.
+		asking, cancel := context.WithTimeout(ctx, deadline.Of(serverTime))
+		addrs, err := n.resolver(server).LookupHost(asking, name)
+		cancel()
+		var failure *net.DNSError
+		if errors.As(err, &failure) {
+			failure.Server = server // package net names one of the machine's
+		}
+		if err == nil || failure != nil && failure.IsNotFound {
+			return addrs, err
+		}
+		errs = append(errs, err)
+	}
+	return nil, errors.Join(errs...)
+}
+
+// serverTime is how long one name server may take.
+const serverTime = 2 * time.Second
+
+// Resolver is a resolver of package net that asks the first server of
+// UseResolver, from inside the node. Without any, every look-up that needs one
+// fails. Search domains are the machine's, so write names out.
 func (n *Node) Resolver() *net.Resolver {
-	var asked atomic.Uint32 // package net asks for both families at once
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.resolvers) == 0 {
+		return n.resolver("")
+	}
+	return n.resolver(n.resolvers[0])
+}
+
+func (n *Node) noServer() error {
+	return fmt.Errorf("node %s has no name server: call UseResolver", n.name)
+}
+
+func (n *Node) resolver(server string) *net.Resolver {
 	return &net.Resolver{
 		PreferGo: true, // the C library's would ask from its own thread
-		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			n.mu.Lock()
-			servers := n.resolvers
-			n.mu.Unlock()
-			if len(servers) == 0 {
-				return nil, fmt.Errorf("node %s has no name server: call UseResolver", n.name)
+		Dial: func(ctx context.Context, network, _ string) (conn net.Conn, err error) {
+			if server == "" {
+				return nil, n.noServer()
 			}
-			server := netip.MustParseAddr(servers[int(asked.Add(1)-1)%len(servers)])
-			var conn net.Conn
-			err := n.space.Do(func() (err error) {
-				conn, err = (&net.Dialer{}).DialContext(ctx, network, netip.AddrPortFrom(server, 53).String())
+			err = n.space.Do(func() (err error) {
+				conn, err = (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(server, "53"))
 				return err
 			})
 			return conn, err

@@ -27,7 +27,7 @@ func Device(name string) RouteOption {
 // Metric is the route's priority: of two routes to the same destination the
 // lower metric wins. IPv6 takes 1024 without, IPv4 0.
 func Metric(metric int) RouteOption {
-	return func(_ *Node, r *netlink.Route) error { r.Priority = metric; return nil }
+	return func(_ *Node, r *netlink.Route) error { r.Priority = metric; return atLeast("metric", metric, 0) }
 }
 
 // OnLink has the kernel believe that the gateway is on the link, although no
@@ -48,12 +48,19 @@ func PreferredSource(addr string) RouteOption {
 
 // Table puts the route into a routing table other than the main one (254).
 func Table(id int) RouteOption {
-	return func(_ *Node, r *netlink.Route) error { r.Table = id; return nil }
+	return func(_ *Node, r *netlink.Route) error { r.Table = id; return atLeast("table", id, 1) }
 }
 
 // RouteMTU is the largest packet, in bytes, that the route takes.
 func RouteMTU(bytes int) RouteOption {
-	return func(_ *Node, r *netlink.Route) error { r.MTU = bytes; return nil }
+	return func(_ *Node, r *netlink.Route) error { r.MTU = bytes; return atLeast("MTU", bytes, 68) }
+}
+
+func atLeast(what string, value, least int) error {
+	if value < least {
+		return fmt.Errorf("a %s of %d is less than %d", what, value, least)
+	}
+	return nil
 }
 
 // RouteType makes it a route that refuses: "blackhole" (drops in silence),

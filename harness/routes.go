@@ -15,6 +15,7 @@ type RouteEntry struct {
 	Destination netip.Prefix // 0.0.0.0/0 or ::/0 for the default route
 	Gateway     netip.Addr   // invalid for none
 	Device      string
+	NextHops    []NextHop  // of a multipath route, which has no Gateway and Device of its own
 	Source      netip.Addr // preferred source; invalid for none
 	Metric      int
 	Table       int    // 254 main, 255 local
@@ -22,6 +23,13 @@ type RouteEntry struct {
 	Scope       string // "global", "link", "host"
 	Type        string // "unicast", "local", "broadcast", "blackhole", "unreachable", "prohibit", ...
 	MTU         int    // bytes; 0 for that of the device
+}
+
+// NextHop is one way of a multipath route.
+type NextHop struct {
+	Gateway netip.Addr // invalid for none
+	Device  string
+	Weight  int // share of the flows, from 1
 }
 
 // String writes the route as ip-route(8) does.
@@ -55,6 +63,13 @@ func (r RouteEntry) String() string {
 	}
 	if r.MTU != 0 {
 		fmt.Fprintf(&b, " mtu %d", r.MTU)
+	}
+	for _, h := range r.NextHops {
+		b.WriteString(" nexthop")
+		if h.Gateway.IsValid() {
+			fmt.Fprintf(&b, " via %s", h.Gateway)
+		}
+		fmt.Fprintf(&b, " dev %s weight %d", h.Device, h.Weight)
 	}
 	return b.String()
 }
@@ -128,6 +143,10 @@ func routeEntry(r netlink.Route, names map[int]string) RouteEntry {
 		if r.Family == netlink.FAMILY_V6 {
 			e.Destination = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 		}
+	}
+	for _, h := range r.MultiPath {
+		// The kernel counts weights from 0 (rtnh_hops).
+		e.NextHops = append(e.NextHops, NextHop{addrOf(h.Gw), names[h.LinkIndex], h.Hops + 1})
 	}
 	if via, ok := r.Via.(*netlink.Via); ok {
 		e.Gateway = addrOf(via.Addr)

@@ -37,6 +37,7 @@ func (r *Rule) Bytes() uint64 {
 
 func (r *Rule) count() (packets, bytes uint64) {
 	r.node.lab.TB.Helper()
+	r.inForce("read the counter of")
 	for _, id := range r.ids {
 		p, b, err := r.node.rules.Counters(id)
 		r.node.must(err, "read the counter of the rule %s", r.text)
@@ -50,10 +51,18 @@ func (r *Rule) count() (packets, bytes uint64) {
 // that needs it.
 func (r *Rule) Remove() {
 	r.node.lab.TB.Helper()
+	r.inForce("remove")
 	for _, id := range r.ids {
 		r.node.must(r.node.rules.Remove(id), "remove the rule %s", r.text)
 	}
 	r.ids = nil
+}
+
+func (r *Rule) inForce(verb string) {
+	if len(r.ids) == 0 {
+		r.node.lab.TB.Helper()
+		r.node.fatalf("%s the rule %s: it has been removed", verb, r.text)
+	}
 }
 
 // firewall opens the node's packet filter on the lab's backend, once.
@@ -70,6 +79,9 @@ func (n *Node) firewall() firewall.Backend {
 // add puts the rule into force for each family given.
 func (n *Node) add(rule firewall.Rule, families []firewall.Family) *Rule {
 	n.lab.TB.Helper()
+	if len(families) == 0 {
+		n.fatalf("rule %s: the protocol %s is not of the family of its addresses, so the rule could never match", rule, rule.Protocol)
+	}
 	added := &Rule{node: n}
 	var texts []string
 	for _, f := range families {

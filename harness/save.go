@@ -33,19 +33,39 @@ func (l *Lab) artifacts() (string, error) {
 		return l.TB.ArtifactDir(), nil
 	}
 	safe := regexp.MustCompile(`[^A-Za-z0-9_.-]+`).ReplaceAllString(l.TB.Name(), "_")
-	return os.MkdirTemp("", "netrig-"+strings.Trim(safe, "._")+"-")
+	safe = strings.Trim(safe, "._")
+	return os.MkdirTemp("", "netrig-"+safe[:min(len(safe), 100)]+"-") // NAME_MAX is 255
 }
 
 func (l *Lab) saveTo(folder string) error {
-	if err := os.WriteFile(filepath.Join(folder, "story.txt"), []byte(l.Story()), 0o644); err != nil {
+	story, err := create(folder, "story", ".txt")
+	if err != nil {
 		return err
 	}
-	file, err := os.Create(filepath.Join(folder, "lab.pcapng"))
+	defer story.Close()
+	if _, err := story.WriteString(l.Story()); err != nil {
+		return err
+	}
+	file, err := create(folder, "lab", ".pcapng")
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 	return l.recording.WritePcapng(file)
+}
+
+// create makes a file that is not there yet: a test may have several labs.
+func create(folder, name, extension string) (*os.File, error) {
+	for number := 1; ; number++ {
+		path := filepath.Join(folder, name+extension)
+		if number > 1 {
+			path = filepath.Join(folder, fmt.Sprintf("%s-%d%s", name, number, extension))
+		}
+		file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if !os.IsExist(err) {
+			return file, err
+		}
+	}
 }
 
 // Story is every packet of the lab in order, one a line, under the headings of

@@ -153,5 +153,6 @@ func addrPortOf(a net.Addr) netip.AddrPort {
 	if err != nil {
 		return netip.AddrPort{}
 	}
-	return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
+	// The zone is the node's own number for an interface, which no packet has.
+	return netip.AddrPortFrom(p.Addr().Unmap().WithZone(""), p.Port())
 }

@@ -23,6 +23,8 @@ const (
 	usualNamespace = 500 * time.Microsecond
 	samples        = 3
 	maxScale       = 60
+	// maxSetScale keeps deadlines within what a time.Duration can hold.
+	maxSetScale = 10_000
 )
 
 // Scale is the factor by which this machine is slower than usual: 1 to 60. It
@@ -33,7 +35,7 @@ var Scale = sync.OnceValue(measure)
 func measure() float64 {
 	if text := os.Getenv(Variable); text != "" {
 		if f, err := strconv.ParseFloat(text, 64); err == nil && f > 0 {
-			return f
+			return min(f, maxSetScale)
 		}
 		fmt.Fprintf(os.Stderr, "netrig: %s=%q is not a positive number; measuring instead\n", Variable, text)
 	}

@@ -185,16 +185,6 @@ func TestMissingProgramSaysWhatToDo(t *testing.T) {
 	require.ErrorContains(t, err, "install the package iptables")
 }
 
-func TestKernelRelease(t *testing.T) {
-	t.Parallel()
-	require.True(t, atLeast("6.10.0", 6, 10))
-	require.True(t, atLeast("7.2.1-cloud-amd64", 6, 10))
-	require.False(t, atLeast("6.1.0-32-cloud-amd64", 6, 10))
-	require.False(t, atLeast("5.10.223", 6, 10))
-	require.False(t, atLeast("moon", 6, 10))
-	require.NoError(t, gracePeriods(1))
-}
-
 func TestParseSave(t *testing.T) {
 	t.Parallel()
 	lines, err := parseSave([]byte("# comment\n*raw\n:PREROUTING DROP [3:4]\n:mine - [0:0]\n[1:84] -A PREROUTING -p icmpv6 -j NOTRACK\nCOMMIT\n" +

@@ -24,7 +24,7 @@ func (r Rule) tracks() bool { return r.Verdict.nat() || len(r.States) > 0 }
 // three things wait for it, see below.
 func settle(n *ns.Namespace) error {
 	err := settleByClosing(n)
-	if err == nil && !closingWaits() {
+	if err == nil {
 		var waited bool
 		if waited, err = settleByCompat(n); err == nil && !waited {
 			err = gracePeriods(2)
@@ -37,8 +37,9 @@ func settle(n *ns.Namespace) error {
 }
 
 // settleByClosing closes a netfilter socket of the namespace, upon which
-// kernels from 6.10 on wait (nft_rcv_nl_event in
-// net/netfilter/nf_tables_api.c), and older ones may.
+// kernels from 6.10 on wait for work that has not begun yet (nft_rcv_nl_event
+// in net/netfilter/nf_tables_api.c). For work that has begun, and sits in its
+// grace period, they do not: one removal in some hundred.
 func settleByClosing(n *ns.Namespace) error {
 	return n.Do(func() error {
 		c, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
@@ -86,23 +87,4 @@ func gracePeriods(count int) error {
 		}
 	}
 	return nil
-}
-
-// closingWaits reports whether the kernel is one that surely waits when a
-// netfilter socket is closed: 6.10 or newer.
-func closingWaits() bool {
-	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		return false
-	}
-	return atLeast(unix.ByteSliceToString(name.Release[:]), 6, 10)
-}
-
-// atLeast compares a kernel release such as "6.1.0-32-cloud-amd64".
-func atLeast(release string, major, minor int) bool {
-	var a, b int
-	if n, _ := fmt.Sscanf(release, "%d.%d", &a, &b); n != 2 {
-		return false
-	}
-	return a > major || a == major && b >= minor
 }

@@ -52,8 +52,10 @@ func Run(name string, f func(testing.TB)) Result {
 		// Cleanups run on the same goroutine, also after a panic or Goexit, and
 		// each may end the goroutine in its turn.
 		defer t.runCleanups()
-		defer t.recovered()
+		returned := false
+		defer t.ended(&returned)
 		f(t)
+		returned = true
 	}()
 	<-done
 	t.mu.Lock()
@@ -91,10 +93,29 @@ type cleanup struct {
 
 func (t *standIn) recovered() {
 	if p := recover(); p != nil {
-		t.mu.Lock()
-		t.result.Failed, t.result.Panic, t.result.Stack = true, p, string(debug.Stack())
-		t.mu.Unlock()
+		t.panicked(p)
 	}
+}
+
+// ended tells how f has ended: by itself, by a panic, or with its goroutine, as
+// FailNow and SkipNow end it. Whoever else ends a goroutine makes a test fail.
+func (t *standIn) ended(returned *bool) {
+	if p := recover(); p != nil {
+		t.panicked(p)
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !*returned && !t.result.Failed && !t.result.Skipped {
+		t.result.Failed = true
+		t.result.Lines = append(t.result.Lines, Line{File: "try.go", Text: "somebody else ended the goroutine (runtime.Goexit), such as the FailNow of another testing.TB"})
+	}
+}
+
+func (t *standIn) panicked(p any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.result.Failed, t.result.Panic, t.result.Stack = true, p, string(debug.Stack())
 }
 
 func (t *standIn) runCleanups() {

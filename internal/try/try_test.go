@@ -51,6 +51,9 @@ func TestResults(t *testing.T) {
 	assert.True(t, r.Skipped)
 	assert.False(t, r.Failed)
 
+	r = Run("x", func(testing.TB) { runtime.Goexit() })
+	assert.True(t, r.Failed, "a goroutine that is ended by others is no pass")
+
 	r = Run("x", func(testing.TB) { panic("boom") })
 	assert.True(t, r.Failed)
 	assert.Equal(t, "boom", r.Panic)
