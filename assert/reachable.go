@@ -20,17 +20,7 @@ import (
 // that. An answer that can't come any more ends the wait at once.
 func Reachable(t testing.TB, from *harness.Node, to string, options ...Option) *Exchange {
 	t.Helper()
-	if from == nil {
-		t.Fatalf("netrig: reach %s: the node is nil", to)
-	}
-	p, err := newProbe(from, to, options)
-	if err != nil {
-		t.Fatalf("netrig: node %s: reach %s: %v", from, to, err)
-	}
-	e, err := p.run()
-	if err != nil {
-		t.Fatalf("netrig: node %s: reach %s: %v", from, to, err)
-	}
+	e := ask(t, from, to, options, true)
 	if !e.reached() {
 		t.Fatalf("%s cannot reach %s: %s\n    %s%s", from, to, e.saw(), e.where(), e.story())
 	}
@@ -47,6 +37,20 @@ func Reachable(t testing.TB, from *harness.Node, to string, options ...Option) *
 // it waited for, as long as Within says.
 func Unreachable(t testing.TB, from *harness.Node, to string, want Cause, options ...Option) *Exchange {
 	t.Helper()
+	e := ask(t, from, to, options, false) // go-ping is not told of errors
+	switch {
+	case e.reached():
+		t.Fatalf("%s reaches %s (ttl %d, after %s), but must not: want %s%s", from, to, e.TTL, e.RTT, want, e.story())
+	case !want.met(e.Cause, from.Lab()):
+		t.Fatalf("%s cannot reach %s, but for another reason: %s; want %s\n    %s%s", from, to, e.saw(), want, e.where(), e.story())
+	}
+	return e
+}
+
+// ask sends the probe of Reachable or Unreachable; mayPing allows go-ping for
+// what it can do.
+func ask(t testing.TB, from *harness.Node, to string, options []Option, mayPing bool) *Exchange {
+	t.Helper()
 	if from == nil {
 		t.Fatalf("netrig: reach %s: the node is nil", to)
 	}
@@ -54,16 +58,10 @@ func Unreachable(t testing.TB, from *harness.Node, to string, want Cause, option
 	if err != nil {
 		t.Fatalf("netrig: node %s: reach %s: %v", from, to, err)
 	}
-	p.plain = false // go-ping is not told of errors
+	p.plain = p.plain && mayPing
 	e, err := p.run()
 	if err != nil {
 		t.Fatalf("netrig: node %s: reach %s: %v", from, to, err)
-	}
-	switch {
-	case e.reached():
-		t.Fatalf("%s reaches %s (ttl %d, after %s), but must not: want %s%s", from, to, e.TTL, e.RTT, want, e.story())
-	case !want.met(e.Cause, from.Lab()):
-		t.Fatalf("%s cannot reach %s, but for another reason: %s; want %s\n    %s%s", from, to, e.saw(), want, e.where(), e.story())
 	}
 	return e
 }
