@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -21,9 +22,10 @@ type Cmd struct {
 	*exec.Cmd
 	node *Node
 
-	wait sync.Once
-	err  error // of Wait
-	gone bool  // nobody was left in its process group
+	wait  sync.Once
+	err   error       // of Wait
+	ended atomic.Bool // Wait is over
+	gone  bool        // and nobody was left in the process group
 }
 
 // Command is a program to be run in the node. It sees the node's interfaces
@@ -118,6 +120,7 @@ func (c *Cmd) Wait() error {
 		c.err = c.Cmd.Wait()
 		// Its number may be another's once nobody is left in the group.
 		c.gone = unix.Kill(-c.Process.Pid, 0) == unix.ESRCH
+		c.ended.Store(true)
 		if errors.Is(c.err, exec.ErrWaitDelay) {
 			c.err = fmt.Errorf("%w: a program that it started still holds its output: give that another, or set Stdout and Stderr to files", c.err)
 		}
@@ -167,13 +170,19 @@ func (c *Cmd) CombinedOutput() ([]byte, error) {
 
 // kill ends the program and its process group, which may outlive it.
 func (c *Cmd) kill() {
-	_ = c.Process.Kill() // nothing, if it has been waited for
-	ended := make(chan struct{})
+	if c.ended.Load() {
+		if !c.gone {
+			_ = unix.Kill(-c.Process.Pid, unix.SIGKILL)
+		}
+		return
+	}
+	_ = c.Process.Kill()
+	waited := make(chan struct{})
 	go func() {
-		defer close(ended)
+		defer close(waited)
 		_ = c.Wait()
 	}()
 	// Whoever waits for its output waits for the group too.
 	_ = unix.Kill(-c.Process.Pid, unix.SIGKILL)
-	<-ended
+	<-waited
 }

@@ -131,18 +131,38 @@ func (v *victim) processes() (pids []int) {
 	return pids
 }
 
-// stage is one of the victim's three own processes, by chance; all programs
-// that it started are left out.
+// stage is one of the victim's three own processes, by chance: outside, its
+// child, and the tests, that one's child. Not the tests' children: a program
+// that is about to be started looks like the tests until it is.
 func (v *victim) stage() int {
-	var own []int
-	for _, pid := range v.processes() {
-		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if err == nil && bytes.Contains(line, []byte("TestVictim")) {
-			own = append(own, pid)
+	own := []int{v.Process.Pid}
+	for range 2 {
+		last := own[len(own)-1]
+		for _, pid := range v.processes() {
+			line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+			if err == nil && bytes.Contains(line, []byte("TestVictim")) && parent(pid) == last {
+				own = append(own, pid)
+				break
+			}
 		}
 	}
-	require.NotEmpty(v.t, own, "no process of the victim\n%s", v.log())
 	return own[moments.IntN(len(own))]
+}
+
+// parent is a process's parent, by /proc/PID/status (proc(5)); 0 when it has
+// ended.
+func parent(pid int) int {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(status)) {
+		if text, ok := strings.CutPrefix(line, "PPid:"); ok {
+			ppid, _ := strconv.Atoi(strings.TrimSpace(text))
+			return ppid
+		}
+	}
+	return 0
 }
 
 // holdNamespaces opens the network namespaces of the victim's processes. While
