@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // Server is a small TCP or UDP server in a node. It sends back what it gets,
@@ -97,7 +99,16 @@ func (s *Server) wait(ctx context.Context, what string, find func([]netip.AddrPo
 }
 
 // Close ends the server: its port is closed.
-func (s *Server) Close() { s.closer.Close() }
+func (s *Server) Close() {
+	// A program that is just being started holds a copy of every descriptor for a
+	// moment. Shut down, the socket listens no more whoever holds it.
+	if l, ok := s.closer.(*net.TCPListener); ok {
+		if raw, err := l.SyscallConn(); err == nil {
+			_ = raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RDWR) })
+		}
+	}
+	s.closer.Close()
+}
 
 func (s *Server) add(peer net.Addr) {
 	s.mu.Lock()
