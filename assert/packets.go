@@ -15,28 +15,37 @@ import (
 func Packets(t testing.TB, w capture.Window, want ...capture.Match) {
 	t.Helper()
 	got := relevant(w, want)
+	texts := make([]string, len(want))
+	for i, m := range want {
+		texts[i] = m.String()
+	}
+	if lines, ok := compare(want, texts, got, (*capture.Packet).String); !ok {
+		t.Fatalf("the packets are not those demanded (%d wanted, %d seen):\n    %s", len(want), len(got), lines)
+	}
+}
+
+// compare puts what was seen beside what is wanted, one by one in order: a line
+// for each, and whether all agree. texts are the wishes as the test wrote them.
+func compare(want []capture.Match, texts []string, got []*capture.Packet, describe func(*capture.Packet) string) (string, bool) {
 	var lines []string
-	wrong := false
+	agree := len(want) == len(got)
 	for i := range max(len(want), len(got)) {
 		switch {
 		case i >= len(got):
-			lines = append(lines, "missing     "+want[i].String())
-			wrong = true
+			lines = append(lines, "missing     "+texts[i])
 		case i >= len(want):
-			lines = append(lines, "unexpected  "+got[i].String())
-			wrong = true
+			lines = append(lines, "unexpected  "+describe(got[i]))
 		default:
-			if diff := want[i].Diff(got[i]); len(diff) > 0 {
-				lines = append(lines, fmt.Sprintf("wrong       %s: %s", got[i], strings.Join(diff, ", ")))
-				wrong = true
-			} else {
-				lines = append(lines, "as wanted   "+got[i].String())
+			diff := want[i].Diff(got[i])
+			if len(diff) == 0 {
+				lines = append(lines, "as wanted   "+describe(got[i]))
+				continue
 			}
+			lines = append(lines, fmt.Sprintf("wrong       %s: %s", describe(got[i]), strings.Join(diff, ", ")))
+			agree = false
 		}
 	}
-	if wrong {
-		t.Fatalf("the packets are not those demanded (%d wanted, %d seen):\n    %s", len(want), len(got), strings.Join(lines, "\n    "))
-	}
+	return strings.Join(lines, "\n    "), agree
 }
 
 // Seen demands that a window holds at least one packet that matches, and

@@ -27,45 +27,21 @@ func Path(t testing.TB, f *capture.Flight, hops ...string) {
 	if f == nil || len(f.Hops) == 0 {
 		t.Fatalf("netrig: Path: there is no packet to follow: it was not seen at all")
 	}
-	want := make([]hop, len(hops))
+	want, texts := make([]capture.Match, len(hops)), make([]string, len(hops))
 	for i, text := range hops {
 		h, err := parseHop(text)
 		if err != nil {
 			t.Fatalf("netrig: Path: hop %d, %q: %v", i+1, text, err)
 		}
-		want[i] = h
+		want[i], texts[i] = h.match, text
 	}
-	var lines []string
-	wrong := false
-	for i := range max(len(want), len(f.Hops)) {
-		switch {
-		case i >= len(f.Hops):
-			lines = append(lines, "missing     "+want[i].text)
-			wrong = true
-		case i >= len(want):
-			lines = append(lines, "unexpected  "+describe(f.Hops[i]))
-			wrong = true
-		default:
-			if diff := want[i].diff(f.Hops[i]); len(diff) > 0 {
-				lines = append(lines, fmt.Sprintf("wrong       %s: %s", describe(f.Hops[i]), strings.Join(diff, ", ")))
-				wrong = true
-			} else {
-				lines = append(lines, "as wanted   "+describe(f.Hops[i]))
-			}
-		}
-	}
-	if wrong {
-		t.Fatalf("the %s did not take the path demanded:\n    %s", f.First().Kind, strings.Join(lines, "\n    "))
+	if lines, ok := compare(want, texts, f.Hops, describe); !ok {
+		t.Fatalf("the %s did not take the path demanded:\n    %s", f.First().Kind, lines)
 	}
 }
 
-// hop is one line of Path, as a match and its text.
-type hop struct {
-	text  string
-	match capture.Match
-}
-
-func (h hop) diff(p *capture.Packet) []string { return h.match.Diff(p) }
+// hop is one line of Path, as it is being read.
+type hop struct{ match capture.Match }
 
 func describe(p *capture.Packet) string {
 	return fmt.Sprintf("%s %s  %s > %s  ttl %d  mac %s > %s", p.Where(), strings.ToLower(p.Direction.String()),
@@ -80,7 +56,7 @@ func endpoint(a netip.Addr, port uint16) string {
 }
 
 func parseHop(text string) (hop, error) {
-	h := hop{text: text}
+	var h hop
 	words := strings.Fields(text)
 	if len(words) == 0 {
 		return h, fmt.Errorf("it is empty")

@@ -183,7 +183,7 @@ func (p *probe) couldStillCome(a asker, mark capture.Mark) bool {
 	lab := p.node.Lab()
 	if _, isPing := a.(*ping); isPing || p.target.network == "tcp" {
 		if !p.node.Recorded() {
-			return p.target.network == "tcp" || isPing
+			return true
 		}
 		// The answer has arrived, but its way through the program goes on: the
 		// goroutine of go-ping, the socket of a connect.
@@ -195,7 +195,7 @@ func (p *probe) couldStillCome(a asker, mark capture.Mark) bool {
 			return false
 		}
 	}
-	if p.target.network == "udp" && (!p.node.Recorded() || p.delivered(a, mark)) {
+	if p.target.network == "udp" && p.delivered(a, mark) {
 		return true
 	}
 	return throughPrograms(lab)

@@ -55,17 +55,12 @@ type InterfaceAddress struct {
 // tunl0, ...): look for names, don't count.
 func (n *Node) Interfaces() []Interface {
 	n.lab.TB.Helper()
-	var links []netlink.Link
-	err := link.Retry(func() (err error) { links, err = n.route.LinkList(); return err })
-	n.must(err, "list the interfaces")
+	links := n.links()
 	var addrs []netlink.Addr
-	err = link.Retry(func() (err error) { addrs, err = n.route.AddrList(nil, netlink.FAMILY_ALL); return err })
+	err := link.Retry(func() (err error) { addrs, err = n.route.AddrList(nil, netlink.FAMILY_ALL); return err })
 	n.must(err, "list the addresses")
 
-	names := map[int]string{}
-	for _, l := range links {
-		names[l.Attrs().Index] = l.Attrs().Name
-	}
+	names := linkNames(links)
 	all := make([]Interface, 0, len(links))
 	for _, l := range links {
 		i := interfaceOf(l)
@@ -79,6 +74,24 @@ func (n *Node) Interfaces() []Interface {
 	}
 	sort.Slice(all, func(a, b int) bool { return all[a].Index < all[b].Index })
 	return all
+}
+
+// links is one dump of the node's links.
+func (n *Node) links() []netlink.Link {
+	n.lab.TB.Helper()
+	var links []netlink.Link
+	err := link.Retry(func() (err error) { links, err = n.route.LinkList(); return err })
+	n.must(err, "list the interfaces")
+	return links
+}
+
+// linkNames are the links' names by index.
+func linkNames(links []netlink.Link) map[int]string {
+	names := map[int]string{}
+	for _, l := range links {
+		names[l.Attrs().Index] = l.Attrs().Name
+	}
+	return names
 }
 
 // Interface is one of the node's interfaces; the test fails when it has none

@@ -10,6 +10,7 @@ import (
 	"github.com/netrig/netrig/internal/firewall"
 	"github.com/netrig/netrig/internal/ns"
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -124,7 +125,7 @@ func (n *Node) open(s nodeSettings) (err error) {
 // handleAt opens an rtnetlink socket of the library inside the namespace. Only
 // that family: the library's default set fails on kernels without all of them.
 func handleAt(space *ns.Namespace) (*netlink.Handle, error) {
-	h, err := netlink.NewHandleAt(nsHandle(space), unix.NETLINK_ROUTE)
+	h, err := netlink.NewHandleAt(netns.NsHandle(space.Fd()), unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("open an rtnetlink socket: %w", err)
 	}

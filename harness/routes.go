@@ -122,14 +122,7 @@ func (n *Node) RouteTo(address string) (RouteEntry, error) {
 
 func (n *Node) namesByIndex() map[int]string {
 	n.lab.TB.Helper()
-	var links []netlink.Link
-	err := link.Retry(func() (err error) { links, err = n.route.LinkList(); return err })
-	n.must(err, "list the interfaces")
-	names := map[int]string{}
-	for _, l := range links {
-		names[l.Attrs().Index] = l.Attrs().Name
-	}
-	return names
+	return linkNames(n.links())
 }
 
 func routeEntry(r netlink.Route, names map[int]string) RouteEntry {
