@@ -47,29 +47,21 @@ type scenario struct {
 	body func(testing.TB)
 }
 
-func allScenarios() (all []scenario) {
-	for _, f := range families {
-		onNFTables := func(run func(testing.TB, family, string)) func(testing.TB, family) {
-			return func(t testing.TB, f family) { run(t, f, "nftables") }
-		}
-		for _, s := range []struct {
-			name string
-			run  func(testing.TB, family)
-		}{
-			{"VethPair", vethPair}, {"Bridge", bridge}, {"Router", router}, {"HostGateway", hostGateway},
-			{"Masquerade", onNFTables(masquerade)}, {"PortForward", onNFTables(portForward)},
-		} {
-			all = append(all, scenario{s.name + f.name, func(t testing.TB) { s.run(t, f) }})
+// scenariosOf are the given networks in each of their families, on nftables.
+func scenariosOf(networks []network) (all []scenario) {
+	for _, n := range networks {
+		for _, f := range n.families() {
+			all = append(all, scenario{n.name + f.name, func(t testing.TB) { n.body(t, f, "nftables") }})
 		}
 	}
 	return all
 }
 
-// BenchmarkScenarios is the wall time of all scenarios for both families on
+// BenchmarkScenarios is the wall time of the first six scenarios for both families on
 // nftables, as many at once as `go test` runs in parallel (-parallel). The figure to reach
 // is 100 ms on two processors.
 func BenchmarkScenarios(b *testing.B) {
-	all := allScenarios()
+	all := scenariosOf(networks[:6])
 	parallel, err := strconv.Atoi(flag.Lookup("test.parallel").Value.String())
 	require.NoError(b, err)
 	best := time.Duration(1 << 62)
@@ -94,7 +86,7 @@ func BenchmarkScenarios(b *testing.B) {
 // BenchmarkScenario is each scenario by itself, to see where the time of
 // BenchmarkScenarios goes.
 func BenchmarkScenario(b *testing.B) {
-	for _, s := range allScenarios() {
+	for _, s := range scenariosOf(networks) {
 		b.Run(s.name, func(b *testing.B) {
 			for b.Loop() {
 				once(b, s.name, s.body)

@@ -15,7 +15,7 @@ import (
 //	ns3 eth0 --- veth3 |      |
 func TestBridge(t *testing.T) { bothFamilies(t, bridge) }
 
-func bridge(t testing.TB, f family) {
+func bridge(t testing.TB, f family) *harness.Lab {
 	lab := harness.New(t)
 	host := lab.Node("host")
 	ns := lab.Nodes("ns%d", 3)
@@ -49,4 +49,5 @@ func bridge(t testing.TB, f family) {
 	// Without the bridge the cables lead nowhere.
 	br0.Down()
 	assert.Unreachable(t, ns[0], f.addr(1, 2), assert.Silence)
+	return lab
 }

@@ -16,7 +16,7 @@ import (
 //	ns2 eth0 --- veth2 |     |
 func TestHostGateway(t *testing.T) { bothFamilies(t, hostGateway) }
 
-func hostGateway(t testing.TB, f family) {
+func hostGateway(t testing.TB, f family) *harness.Lab {
 	lab := harness.New(t)
 	host, outside := lab.Node("host"), lab.Node("outside")
 	ns := lab.Nodes("ns%d", 2)
@@ -49,4 +49,5 @@ func hostGateway(t testing.TB, f family) {
 	assert.Path(t, lost.Request, "ns1:eth0 out", "host:veth1 in", "host:br0 in ttl 64", "host:eth0 out ttl 63",
 		f.hop("outside:eth0", f.addr(1, 1), f.addr(9, 2), "in ttl 63"))
 	assert.NotSeen(t, lost.Window, capture.Match{Kind: capture.EchoReply})
+	return lab
 }

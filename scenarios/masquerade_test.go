@@ -15,7 +15,7 @@ import (
 //	client eth0 --- eth1 gateway eth0 --- eth0 server
 func TestMasquerade(t *testing.T) { onEachBackend(t, masquerade) }
 
-func masquerade(t testing.TB, f family, backend string) {
+func masquerade(t testing.TB, f family, backend string) *harness.Lab {
 	lab := harness.New(t, harness.WithBackend(backend))
 	client, gateway, server := lab.Node("client"), lab.Node("gateway"), lab.Node("server")
 	lab.Connect(client.Port("eth0", f.with(1, 2)), gateway.Port("eth1", f.with(1, 1)))
@@ -49,4 +49,5 @@ func masquerade(t testing.TB, f family, backend string) {
 	flow := assert.Connection(t, gateway, harness.Connection{Protocol: "tcp", SourceNAT: true})
 	require.Equal(lab, netip.MustParseAddr(f.addr(1, 2)), flow.Original.Source.Addr())
 	require.Equal(lab, netip.MustParseAddr(f.addr(9, 1)), flow.Reply.Destination.Addr())
+	return lab
 }

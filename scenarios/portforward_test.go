@@ -15,7 +15,7 @@ import (
 //	client eth0 --- eth0 host | br0 | veth1 --- eth0 web
 func TestPortForward(t *testing.T) { onEachBackend(t, portForward) }
 
-func portForward(t testing.TB, f family, backend string) {
+func portForward(t testing.TB, f family, backend string) *harness.Lab {
 	lab := harness.New(t, harness.WithBackend(backend))
 	client, host, web := lab.Node("client"), lab.Node("host"), lab.Node("web")
 	br0 := host.Bridge("br0", harness.Address(f.with(1, 254)))
@@ -46,6 +46,7 @@ func portForward(t testing.TB, f family, backend string) {
 	// The rule leaves out the bridge, and the host's own calls.
 	assert.Unreachable(t, web, f.tcp(9, 1, 8088), assert.Reset)
 	assert.Unreachable(t, host, f.tcp(9, 1, 8088), assert.Reset)
+	return lab
 }
 
 // to writes addresses for a line of assert.Path: from any port.

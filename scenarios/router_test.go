@@ -13,7 +13,7 @@ import (
 //	ns0 veth0 --- veth1 router veth3 --- veth2 ns1
 func TestRouter(t *testing.T) { bothFamilies(t, router) }
 
-func router(t testing.TB, f family) {
+func router(t testing.TB, f family) *harness.Lab {
 	lab := harness.New(t)
 	ns0, router, ns1 := lab.Node("ns0"), lab.Node("router"), lab.Node("ns1")
 	lab.Connect(ns0.Port("veth0", f.with(1, 2)), router.Port("veth1", f.with(1, 1)))
@@ -48,4 +48,5 @@ func router(t testing.TB, f family) {
 	// A TTL of 1 ends at the router, which says so.
 	ended := assert.Unreachable(t, ns0, f.addr(2, 2), assert.TimeExceeded.By("router"), assert.OutgoingTTL(1))
 	assert.NotSeen(t, ended.Window, capture.Match{Node: "ns1"})
+	return lab
 }

@@ -13,7 +13,7 @@ import (
 //	ns0 veth0 ------------ veth1 ns1
 func TestVethPair(t *testing.T) { bothFamilies(t, vethPair) }
 
-func vethPair(t testing.TB, f family) {
+func vethPair(t testing.TB, f family) *harness.Lab {
 	lab := harness.New(t)
 	ns0, ns1 := lab.Node("ns0"), lab.Node("ns1")
 	cable := lab.Connect(ns0.Port("veth0", f.with(1, 1)), ns1.Port("veth1", f.with(1, 2)))
@@ -45,4 +45,5 @@ func vethPair(t testing.TB, f family) {
 	// Unplugged at one end, nothing passes.
 	cable.B.Down()
 	assert.Unreachable(t, ns0, f.addr(1, 2), assert.HostUnreachable.By("ns0"))
+	return lab
 }

@@ -1,0 +1,46 @@
+package scenarios
+
+import (
+	"testing"
+
+	"github.com/netrig/netrig/harness"
+)
+
+// network is a scenario of the table below. Its body returns the lab as it is
+// at the end, still standing, so that others can look at what the harness has
+// built: the oracle, and the programs that have to agree with us.
+type network struct {
+	name string // its test without "Test", and its script in testdata/oracle
+	body func(t testing.TB, f family, backend string) *harness.Lab
+	// only is the one family that the network has; nil for both.
+	only *family
+	// filters says that the network has NAT or filter rules, so that its test
+	// runs on each backend.
+	filters bool
+	// timer says that the network is about one of the kernel's timers, and
+	// takes as long as the timer.
+	timer bool
+}
+
+// networks are all scenarios, in the order of the README's table.
+var networks = []network{
+	{name: "VethPair", body: plain(vethPair)},
+	{name: "Bridge", body: plain(bridge)},
+	{name: "Router", body: plain(router)},
+	{name: "HostGateway", body: plain(hostGateway)},
+	{name: "Masquerade", body: masquerade, filters: true},
+	{name: "PortForward", body: portForward, filters: true},
+}
+
+// plain is a body without filters, which has no use for a backend.
+func plain(body func(testing.TB, family) *harness.Lab) func(testing.TB, family, string) *harness.Lab {
+	return func(t testing.TB, f family, _ string) *harness.Lab { return body(t, f) }
+}
+
+// families are those that the network has.
+func (n network) families() []family {
+	if n.only != nil {
+		return []family{*n.only}
+	}
+	return families
+}
