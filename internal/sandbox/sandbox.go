@@ -84,6 +84,7 @@ func Main(m *testing.M) {
 		fail(state.refuse.Error())
 	}
 	if state.active || onlyLists() {
+		overlap()
 		// Not on this goroutine: each hand-over between a goroutine locked to a
 		// thread and one that isn't is a switch of threads.
 		code := make(chan int)

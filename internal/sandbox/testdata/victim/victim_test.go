@@ -3,6 +3,7 @@
 package victim
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -60,6 +61,11 @@ func TestDaemon(t *testing.T) {
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
 	}
+}
+
+// TestAtOnce prints how many tests may run at once, and on how many threads.
+func TestAtOnce(t *testing.T) {
+	fmt.Printf("parallel=%s threads=%d\n", flag.Lookup("test.parallel").Value, runtime.GOMAXPROCS(0))
 }
 
 // TestLook prints what the process is given, a line each.
