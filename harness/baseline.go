@@ -203,12 +203,7 @@ func (n *Node) enableIPv6() {
 				return err
 			}
 		}
-		// Of all: it takes every interface along (addrconf_disable_change).
-		err := writeSysctl(sysctlRoot+"net/ipv6/conf/all/disable_ipv6", "0")
-		if errors.Is(err, unix.ENOENT) {
-			return errors.New("this kernel has no IPv6 (CONFIG_IPV6, or ipv6.disable=1 on its command line)")
-		}
-		return err
+		return n.allowIPv6()
 	})
 	n.must(err, "switch IPv6 on")
 	n.ipv6 = true
@@ -220,6 +215,31 @@ func (n *Node) enableIPv6() {
 	for _, b := range n.bridges {
 		n.must(n.tune(b.index), "set the timers of the bridge %s", b.name)
 	}
+}
+
+// allowIPv6 switches IPv6 on for the interfaces to come, which needs no lock,
+// and for those that are there if there are any. It is called inside the node.
+func (n *Node) allowIPv6() error {
+	const conf = sysctlRoot + "net/ipv6/conf/"
+	entries, err := os.ReadDir(conf)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errors.New("this kernel has no IPv6 (CONFIG_IPV6, or ipv6.disable=1 on its command line)")
+	}
+	if err != nil {
+		return err
+	}
+	all, err := os.ReadFile(conf + "all/disable_ipv6")
+	if err != nil {
+		return err
+	}
+	if len(entries) <= len([]string{"all", "default", "lo"}) && strings.TrimSpace(string(all)) == "0" {
+		return writeSysctl(conf+"default/disable_ipv6", "0")
+	}
+	if err := n.raw.Await(); err != nil {
+		return err
+	}
+	// Of all: it takes every interface along (addrconf_disable_change).
+	return writeSysctl(conf+"all/disable_ipv6", "0")
 }
 
 // allowBridges is called before a bridge can come into being in the node.

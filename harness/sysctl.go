@@ -53,6 +53,7 @@ func (n *Node) SetSysctl(name string, value any) {
 	n.must(err, "set a sysctl")
 	text := sysctlText(value)
 	var kept string
+	n.must(n.awaitLinks(file), "set sysctl %s to %q", name, text)
 	err = n.space.Do(func() error {
 		if err := writeSysctl(file, text); err != nil {
 			return err
@@ -90,6 +91,16 @@ func writeSysctl(file, text string) error {
 	defer unix.Close(fd)
 	_, err = unix.Write(fd, []byte(text))
 	return err
+}
+
+// awaitLinks is called before a sysctl is written, and waits if the kernel
+// needs the lock of all link changes for it.
+func (n *Node) awaitLinks(file string) error {
+	switch path.Base(file) {
+	case "ip_forward", "forwarding", "disable_ipv6", "addr_gen_mode", "ignore_routes_with_linkdown", "proxy_ndp", "disable_policy":
+		return n.raw.Await()
+	}
+	return nil
 }
 
 func sysctlHint(name string, err error) error {

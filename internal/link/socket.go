@@ -42,3 +42,18 @@ func (s *Socket) request(kind, flags int) *nl.NetlinkRequest {
 	req.Sockets = s.sockets
 	return req
 }
+
+// Await waits until nobody on the machine is changing links. Whoever then
+// writes a sysctl that needs that lock (forwarding, disable_ipv6) is likely to
+// get it at once. Without waiting first, the kernel has the writer try again
+// and again at full speed (restart_syscall in net/ipv4/devinet.c and
+// net/ipv6/addrconf.c), for as long as the other needs: 27 ms where a bridge
+// is being taken apart, with a processor lost to everybody else.
+func (s *Socket) Await() error {
+	req := s.request(unix.RTM_GETLINK, unix.NLM_F_ACK)
+	lo := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	lo.Index = 1
+	req.AddData(lo)
+	_, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
+	return err
+}
