@@ -212,10 +212,12 @@ func (l *Lab) close() {
 	}
 	l.finish()
 	l.recording.Close()
-	// All descriptors together, without a wait between: the kernel then takes
-	// the namespaces apart in one go.
+	remains, keep := l.remains()
 	for _, n := range l.nodes {
-		n.close()
+		n.close(keep)
+	}
+	if keep {
+		retire(remains)
 	}
 	l.removeScratch()
 }

@@ -23,9 +23,10 @@ const (
 	labsBefore = 50  // by then every pool and cache has its size
 	labsAfter  = 200 // and from then on nothing may grow
 
-	// Network namespaces of a process at rest: the sandbox's, and up to three
-	// that are kept ready for the next lab's nodes.
-	spacesAtRest = 1 + 3
+	// Network namespaces of a process at rest: the sandbox's, up to three that
+	// are kept ready for the next lab's nodes, and those of labs that have ended
+	// (maxRetiredSpaces).
+	spacesAtRest = 1 + 3 + 128
 )
 
 // Labs one after the other leave the process as it was. (Not parallel: nothing

@@ -73,7 +73,7 @@ func (l *Lab) Node(name string, options ...NodeOption) *Node {
 	}
 	n := &Node{lab: l, name: name, number: len(l.nodes) + 1, byName: map[string]*Port{}}
 	if err := n.open(settings); err != nil {
-		n.close()
+		n.close(false)
 		l.fatalf("node %s: %v", name, err)
 	}
 	l.mu.Lock()
@@ -215,8 +215,9 @@ func (n *Node) stop() {
 	}
 }
 
-// close lets go of everything that holds the namespace.
-func (n *Node) close() {
+// close lets go of everything that holds the namespace, or with keep of
+// everything but the namespace itself.
+func (n *Node) close(keep bool) {
 	if n.rules != nil {
 		n.rules.Close()
 	}
@@ -224,6 +225,6 @@ func (n *Node) close() {
 		n.mounts.close()
 	}
 	if n.base != nil {
-		n.base.close()
+		n.base.close(keep)
 	}
 }

@@ -20,14 +20,14 @@ type base struct {
 func newBase(loopback bool) (*base, error) {
 	b := &base{}
 	if err := b.make(loopback); err != nil {
-		b.close()
+		b.close(false)
 		return nil, err
 	}
 	return b, nil
 }
 
 func (b *base) make(loopback bool) (err error) {
-	if b.space, err = ns.New(); err != nil {
+	if b.space, err = newSpace(); err != nil {
 		return err
 	}
 	if b.raw, err = link.Open(b.space); err != nil {
@@ -48,15 +48,15 @@ func (b *base) make(loopback bool) (err error) {
 	return nil
 }
 
-// close lets go of the namespace.
-func (b *base) close() {
+// close lets go of the namespace, or with keep only of what manages it.
+func (b *base) close(keep bool) {
 	if b.route != nil {
 		b.route.Close()
 	}
 	if b.raw != nil {
 		b.raw.Close()
 	}
-	if b.space != nil {
+	if b.space != nil && !keep {
 		b.space.Close()
 	}
 }
