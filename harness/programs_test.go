@@ -130,6 +130,44 @@ func TestServerRemembersItsCallers(t *testing.T) {
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 }
 
+func TestRelay(t *testing.T) {
+	t.Parallel()
+	_, a, b, _ := pair(t)
+	s := b.Serve("tcp", "192.168.0.2:80")
+	r := b.Relay("tcp", "192.168.0.2:22", "192.168.0.2:80")
+	c, err := a.Dial("tcp", "192.168.0.2:22")
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = io.WriteString(c, "through")
+	require.NoError(t, err)
+	// One side has said all: the other still gets its answer, and then the end.
+	require.NoError(t, c.(*net.TCPConn).CloseWrite())
+	said, err := io.ReadAll(c)
+	require.NoError(t, err)
+	assert.Equal(t, "through", string(said))
+	assert.Equal(t, c.LocalAddr().String(), r.Peers()[0].String())
+	assert.Equal(t, "192.168.0.2", s.Peers()[0].Addr().String(), "the relay called")
+
+	// A target that does not listen: the caller is hung up on.
+	s.Close()
+	c, err = a.Dial("tcp", "192.168.0.2:22")
+	require.NoError(t, err)
+	defer c.Close()
+	said, err = io.ReadAll(c)
+	require.NoError(t, err)
+	assert.Empty(t, said)
+
+	// A call that is still open, or still being made, does not hold the lab up.
+	open := b.Serve("tcp", "192.168.0.2:81")
+	b.Relay("tcp", "192.168.0.2:23", open.Addr().String())
+	b.Relay("tcp", "192.168.0.2:24", "192.168.0.9:80")
+	for _, port := range []string{"23", "24"} {
+		c, err = a.Dial("tcp", "192.168.0.2:"+port)
+		require.NoError(t, err)
+		defer c.Close()
+	}
+}
+
 func TestNamesAndHTTP(t *testing.T) {
 	t.Parallel()
 	_, a, b, _ := pair(t)

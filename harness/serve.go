@@ -31,24 +31,29 @@ type Server struct {
 // the test.
 func (n *Node) Serve(network, address string) *Server {
 	n.lab.TB.Helper()
-	s := &Server{node: n, network: network, changed: make(chan struct{})}
 	switch strings.TrimRight(network, "46") {
 	case "tcp":
 		l, err := n.Listen(network, address)
 		n.must(err, "serve %s %s", network, address)
-		s.addr, s.closer = addrPortOf(l.Addr()), l
-		go s.acceptAll(l)
+		s := n.newServer(network, addrPortOf(l.Addr()), l)
+		go s.acceptAll(l, func(c net.Conn) { go echo(c) })
+		return s
 	case "udp":
 		c, err := n.ListenPacket(network, address)
 		n.must(err, "serve %s %s", network, address)
-		s.addr, s.closer = addrPortOf(c.LocalAddr()), c
+		s := n.newServer(network, addrPortOf(c.LocalAddr()), c)
 		go s.answerAll(c)
-	default:
-		n.fatalf("serve %s %s: the network is not tcp or udp", network, address)
+		return s
 	}
+	n.fatalf("serve %s %s: the network is not tcp or udp", network, address)
+	return nil
+}
+
+func (n *Node) newServer(network string, addr netip.AddrPort, closer io.Closer) *Server {
+	s := &Server{node: n, network: network, addr: addr, closer: closer, changed: make(chan struct{})}
 	n.mu.Lock()
+	defer n.mu.Unlock()
 	n.servers = append(n.servers, s)
-	n.mu.Unlock()
 	return s
 }
 
@@ -118,7 +123,8 @@ func (s *Server) add(peer net.Addr) {
 	s.changed = make(chan struct{})
 }
 
-func (s *Server) acceptAll(l net.Listener) {
+// acceptAll hands each connection to answer, which must not block.
+func (s *Server) acceptAll(l net.Listener, answer func(net.Conn)) {
 	for {
 		c, err := l.Accept()
 		if err != nil {
@@ -126,11 +132,13 @@ func (s *Server) acceptAll(l net.Listener) {
 		}
 		s.add(c.RemoteAddr())
 		s.node.onStop(func() { c.Close() })
-		go func() {
-			defer c.Close()
-			_, _ = io.Copy(c, c)
-		}()
+		answer(c)
 	}
+}
+
+func echo(c net.Conn) {
+	defer c.Close()
+	_, _ = io.Copy(c, c)
 }
 
 func (s *Server) answerAll(c net.PacketConn) {
