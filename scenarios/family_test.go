@@ -3,6 +3,7 @@ package scenarios
 import (
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/netrig/netrig/capture"
 )
@@ -61,4 +62,27 @@ func (f family) resolution() (request, reply capture.Kind) {
 // hop writes a line of assert.Path with a host's addresses.
 func (f family) hop(where, from, to, rest string) string {
 	return fmt.Sprintf("%s %s > %s %s", where, from, to, rest)
+}
+
+// other is the other family.
+func (f family) other() family {
+	if f.v6 {
+		return families[0]
+	}
+	return families[1]
+}
+
+// counter is the family's SNMP counter for what IPv4 counts by the name given:
+// counter("IpInAddrErrors") is that, or Ip6InAddrErrors.
+func (f family) counter(name string) string {
+	if !f.v6 {
+		return name
+	}
+	switch name {
+	case "IpForwDatagrams":
+		return "Ip6OutForwDatagrams"
+	case "IcmpOutEchoReps":
+		return "Icmp6OutEchoReplies"
+	}
+	return strings.NewReplacer("Icmp", "Icmp6", "Ip", "Ip6").Replace(name)
 }
