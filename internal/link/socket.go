@@ -49,11 +49,17 @@ func (s *Socket) request(kind, flags int) *nl.NetlinkRequest {
 // and again at full speed (restart_syscall in net/ipv4/devinet.c and
 // net/ipv6/addrconf.c), for as long as the other needs: 27 ms where a bridge
 // is being taken apart, with a processor lost to everybody else.
-func (s *Socket) Await() error {
+func (s *Socket) Await() error { return s.Look(1) }
+
+// Look asks for one link, and does nothing with the answer. Before the kernel
+// answers it does what it had put off about the link's carrier
+// (linkwatch_sync_dev): a packet sent right after both ends of a veth are up
+// may otherwise be lost.
+func (s *Socket) Look(index int) error {
 	req := s.request(unix.RTM_GETLINK, unix.NLM_F_ACK)
-	lo := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	lo.Index = 1
-	req.AddData(lo)
+	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	msg.Index = int32(index)
+	req.AddData(msg)
 	_, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
 	return err
 }
