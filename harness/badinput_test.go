@@ -103,6 +103,7 @@ var badInput = []struct {
 		a.Lab().Connect(p, b.Port("q"))
 		_ = p.Move(a)
 	}, []string{"interface p", "there already"}},
+	{"the number of no node's namespace", func(_ *harness.Lab, a, _ *harness.Node) { a.NetnsID(nil) }, []string{"node a", "nil"}},
 	{"a bridge's MTU below zero", func(_ *harness.Lab, a, _ *harness.Node) { a.Bridge("br0", harness.BridgeMTU(-1)) }, []string{"MTU of -1"}},
 	{"an ageing time that the kernel can't count", func(_ *harness.Lab, a, _ *harness.Node) { a.Bridge("br0", harness.Ageing(time.Millisecond)) }, []string{"1ms", "10ms"}},
 	{"a bridge's multicast hardware address", func(_ *harness.Lab, a, _ *harness.Node) { a.Bridge("br0", harness.BridgeMAC("01:00:00:00:00:01")) }, []string{"01:00:00:00:00:01"}},

@@ -27,7 +27,8 @@ type Interface struct {
 	OperState string
 	Master    string // the bridge that the interface is a port of; "" for none
 	// PeerIndex is the index of a veth's other end, in the namespace that the
-	// kernel calls PeerNetns (link-netnsid, -1 for the node's own).
+	// kernel calls PeerNetns (link-netnsid, -1 for the node's own; see
+	// Node.NetnsID).
 	PeerIndex int
 	PeerNetns int
 	Addresses []InterfaceAddress
@@ -116,6 +117,20 @@ func (n *Node) HasInterface(name string) bool {
 		}
 	}
 	return false
+}
+
+// NetnsID is the number by which the kernel calls another node's namespace in
+// this one (link-netnsid of ip-link(8)): the PeerNetns of an interface whose
+// other end is there. It is -1 while there is none, as before the first cable
+// between the two.
+func (n *Node) NetnsID(of *Node) int {
+	n.lab.TB.Helper()
+	if of == nil {
+		n.fatalf("the number of a namespace: the node is nil")
+	}
+	id, err := n.route.GetNetNsIdByFd(of.space.Fd())
+	n.must(err, "ask for the number of the namespace of node %s", of.name)
+	return id
 }
 
 func (n *Node) interfaceNames() string {

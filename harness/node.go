@@ -47,7 +47,7 @@ type NodeOption func(*nodeSettings)
 type nodeSettings struct{ loopbackDown, ipv6, unrecorded bool }
 
 // LoopbackDown leaves `lo` down, as `ip netns add` does. A node's own addresses
-// then do not answer the node itself.
+// then do not answer the node itself, until Node.LoopbackUp.
 func LoopbackDown() NodeOption { return func(s *nodeSettings) { s.loopbackDown = true } }
 
 // IPv6 switches IPv6 on from the start. Without it, IPv6 is on from the node's
@@ -140,6 +140,13 @@ func (n *Node) Lab() *Lab { return n.lab }
 
 // String is the node's name.
 func (n *Node) String() string { return n.name }
+
+// LoopbackUp sets `lo` up where the option LoopbackDown has left it down: from
+// then on the node's own addresses, 127.0.0.1 and ::1 answer the node itself.
+func (n *Node) LoopbackUp() {
+	n.lab.TB.Helper()
+	n.must(n.raw.Up(loopbackIndex, 0), "set lo up")
+}
 
 // NetnsPath names the node's namespace for outside programs, as in
 // `nsenter --net=PATH`, `ip link set veth0 netns PATH` or CNI_NETNS. It holds

@@ -24,6 +24,10 @@ func TestConnectMakesWhatWasAsked(t *testing.T) {
 	assert.NotEqual(t, ia.Index, ib.Index, "each end has an index of its own")
 	assert.Equal(t, ib.Index, ia.PeerIndex)
 	assert.Equal(t, ia.Index, ib.PeerIndex)
+	assert.Equal(t, a.NetnsID(b), ia.PeerNetns)
+	assert.Equal(t, b.NetnsID(a), ib.PeerNetns)
+	assert.NotEqual(t, -1, a.NetnsID(b), "the cable has made the two namespaces known to each other")
+	assert.Equal(t, -1, a.NetnsID(lab.Node("c")), "of an unknown one the kernel has no number")
 	assert.Equal(t, 1400, ia.MTU)
 	assert.Equal(t, 1400, ib.MTU)
 	assert.Equal(t, "veth", ia.Kind)
@@ -48,6 +52,14 @@ func TestBareNode(t *testing.T) {
 	assert.Empty(t, n.Routes())
 	assert.Empty(t, n.Neighbors())
 	assert.Empty(t, n.Rules())
+
+	n.LoopbackUp()
+	lo := n.Interface("lo")
+	assert.True(t, lo.Up())
+	require.Len(t, lo.Addresses, 2, "127.0.0.1 and ::1")
+	for _, a := range lo.Addresses {
+		assert.False(t, a.Tentative, "%s can be used at once", a.Prefix)
+	}
 }
 
 func TestDownAndUpAreSeenAtBothEnds(t *testing.T) {

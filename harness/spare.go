@@ -17,6 +17,10 @@ type base struct {
 	raw   *link.Socket
 }
 
+// loopbackIndex is the index of `lo` in every namespace (LOOPBACK_IFINDEX,
+// include/net/flow.h).
+const loopbackIndex = 1
+
 func newBase(loopback bool) (*base, error) {
 	b := &base{}
 	if err := b.make(loopback); err != nil {
@@ -42,7 +46,7 @@ func (b *base) make(loopback bool) (err error) {
 	if !loopback {
 		return nil
 	}
-	if err := b.raw.Up(1, 0); err != nil {
+	if err := b.raw.Up(loopbackIndex, 0); err != nil {
 		return fmt.Errorf("set lo up: %w", err)
 	}
 	return nil
