@@ -45,6 +45,14 @@ func (f family) bits() int {
 	return 24
 }
 
+// either is what the two families spell differently: either("127.0.0.1", "::1").
+func (f family) either(v4, v6 string) string {
+	if f.v6 {
+		return v6
+	}
+	return v4
+}
+
 // tcp is the target of a TCP connection.
 func (f family) tcp(subnet, host, port int) string {
 	return "tcp:" + net.JoinHostPort(f.addr(subnet, host), fmt.Sprint(port))

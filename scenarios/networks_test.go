@@ -38,6 +38,8 @@ var networks = []network{
 	{name: "HostAsJump", body: plain(hostAsJump)},
 	{name: "Masquerade", body: masquerade, filters: true},
 	{name: "PortForward", body: portForward, filters: true},
+	{name: "FreshNamespace", body: plain(freshNamespace)},
+	{name: "MovedInterface", body: plain(movedInterface)},
 }
 
 // plain is a body without filters, which has no use for a backend.
