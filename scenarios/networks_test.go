@@ -40,6 +40,7 @@ var networks = []network{
 	{name: "PortForward", body: portForward, filters: true},
 	{name: "FreshNamespace", body: plain(freshNamespace)},
 	{name: "MovedInterface", body: plain(movedInterface)},
+	{name: "VethTwoNamespaces", body: plain(vethTwoNamespaces)},
 }
 
 // plain is a body without filters, which has no use for a backend.
