@@ -41,6 +41,8 @@ var networks = []network{
 	{name: "FreshNamespace", body: plain(freshNamespace)},
 	{name: "MovedInterface", body: plain(movedInterface)},
 	{name: "VethTwoNamespaces", body: plain(vethTwoNamespaces)},
+	{name: "VethHostAndNamespace", body: plain(vethHostAndNamespace)},
+	{name: "VethCarrier", body: plain(vethCarrier)},
 }
 
 // plain is a body without filters, which has no use for a backend.
