@@ -38,8 +38,10 @@ import (
 // Not seen are: nodes that are not recorded; CPUs that the process may not run
 // on; work queues (broadcasts over macvlan and ipvlan, the encryption of
 // WireGuard); and packets that wait for something: for a neighbour's answer,
-// for a retransmission, in a delaying queueing discipline. For the last there
-// is [Recording.Pending].
+// for a retransmission, in a delaying queueing discipline. For these there is
+// [Recording.Pending], which is asked between two rounds without a new packet:
+// after the first whatever is to wait does so, in the second what has stopped
+// waiting is recorded.
 func (r *Recording) Settle(ctx context.Context) error {
 	b, err := theBarrier()
 	if err != nil {
@@ -58,6 +60,7 @@ func (r *Recording) settle(ctx context.Context, flush func(context.Context) erro
 		return err
 	}
 	const first = 50 * time.Microsecond
+	quiet := pending == nil // nothing waited when it was last asked
 	for rounds, pause := 1, first; ; rounds++ {
 		if err := flush(ctx); err != nil {
 			return r.moving(ctx, rounds, err)
@@ -67,18 +70,21 @@ func (r *Recording) settle(ctx context.Context, flush func(context.Context) erro
 			return err
 		}
 		if after != before {
-			before, pause = after, first
+			before, pause, quiet = after, first, pending == nil
 			if err := ctx.Err(); err != nil {
 				return r.moving(ctx, rounds, err)
 			}
 			continue
 		}
-		where, waiting := "", false
-		if pending != nil {
-			where, waiting = pending()
-		}
-		if !waiting {
+		if quiet {
 			return nil
+		}
+		where, waiting := pending()
+		if !waiting {
+			// It may have stopped waiting since the flush, and be on its way: an
+			// error that a CPU is writing about a neighbour that has just failed.
+			quiet = true
+			continue
 		}
 		if err := r.arrival(ctx, pause); err != nil {
 			return fmt.Errorf("packets still wait in %s: %w", where, err)

@@ -133,6 +133,20 @@ func TestSettlePending(t *testing.T) {
 	settle(t, r)
 	assert.Equal(t, 2, r.All().Len())
 
+	// What stops waiting while Pending is being asked is on its way then, and
+	// Settle is not at its end: here it comes with the next flush.
+	waits, released := true, false
+	r.Pending = func() (string, bool) { waits = false; return "", false }
+	before := r.store.len()
+	require.NoError(t, r.settle(context.Background(), func(context.Context) error {
+		if !waits && !released {
+			released = true
+			send(t, conn, "released")
+		}
+		return nil
+	}))
+	assert.Equal(t, before+2, r.store.len())
+
 	r.Pending = func() (string, bool) { return "netem at a:veth0", true }
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
 	defer cancel()
