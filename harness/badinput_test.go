@@ -53,6 +53,7 @@ var badInput = []struct {
 	{"a gateway that is no address", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.0/8", "b") }, []string{`"b" is not an IP address`}},
 	{"a destination with host bits", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.1/8", "192.168.0.2") }, []string{"10.0.0.1/8", "10.0.0.0/8"}},
 	{"a route without gateway and device", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.0/8", "") }, []string{"gateway", "harness.Device"}},
+	{"a route to be tried without gateway and device", func(_ *harness.Lab, a, _ *harness.Node) { _ = a.TryAddRoute("10.0.0.0/8", "") }, []string{"gateway", "harness.Device"}},
 	{"a route through an interface that is not there", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.0/8", "", harness.Device("eth7")) }, []string{"eth7", "no such interface"}},
 	{"a route twice", func(_ *harness.Lab, a, _ *harness.Node) {
 		a.AddRoute("10.0.0.0/8", "192.168.0.2")

@@ -1,7 +1,10 @@
 package harness
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -37,6 +40,42 @@ func RequireProgram(t testing.TB, names ...string) {
 			missing(t, "the program %s is not installed: install the Debian package %s", name, packageOf(name))
 		}
 	}
+}
+
+// RequireSysctl skips the test when this kernel has no such sysctl in a network
+// namespace, or fails it when NETRIG_REQUIRE=1. A kernel has the sysctls of a
+// module while that is loaded: "net.bridge.bridge-nf-call-iptables" tells
+// whether a bridge can show its packets to the packet filter. Those of an
+// interface (net.ipv4.conf.eth0...) are no question for the kernel, but for
+// Node.HasInterface.
+func RequireSysctl(t testing.TB, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		file, err := sysctlPath(name)
+		if err == nil {
+			// That of the sandbox, which is a fresh namespace as a node is.
+			_, err = os.Stat(file)
+		}
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			missing(t, "this kernel has no sysctl %s in a network namespace%s", name, sysctlModule(name))
+		case err != nil:
+			t.Fatalf("netrig: require a sysctl: %v", err)
+		}
+	}
+}
+
+// sysctlModule says how the kernel gets a sysctl that it can be without.
+func sysctlModule(name string) string {
+	switch family, _, _ := strings.Cut(strings.TrimPrefix(strings.ReplaceAll(name, "/", "."), "net."), "."); family {
+	case "bridge":
+		return ": as root `modprobe br_netfilter`, which has the machine's own bridges show their packets to its packet filter, too"
+	case "netfilter":
+		return ": as root `modprobe nf_conntrack`"
+	case "ipv6":
+		return ": it was built without IPv6, or booted with ipv6.disable=1"
+	}
+	return ""
 }
 
 func missing(t testing.TB, format string, args ...any) {

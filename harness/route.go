@@ -84,8 +84,18 @@ func RouteType(name string) RouteOption {
 // names a device.
 func (n *Node) AddRoute(destination, gateway string, options ...RouteOption) {
 	n.lab.TB.Helper()
+	n.must(n.TryAddRoute(destination, gateway, options...), "add the route %s", describeRoute(destination, gateway))
+}
+
+// TryAddRoute is AddRoute for a test about a route that the kernel refuses, and
+// returns the kernel's error: EEXIST for a destination that has a route of this
+// metric already, ENETUNREACH (of IPv6 EHOSTUNREACH) for a gateway that is not
+// on link, ENETDOWN for an interface that is down. What can't be a route at all
+// still fails the test.
+func (n *Node) TryAddRoute(destination, gateway string, options ...RouteOption) error {
+	n.lab.TB.Helper()
 	r := n.wayTo(destination, gateway, options)
-	n.must(n.routeHint(r, n.route.RouteAdd(r)), "add the route %s", describeRoute(destination, gateway))
+	return n.routeHint(r, n.route.RouteAdd(r))
 }
 
 // ReplaceRoute adds a route, or puts it in the place of the one with the same

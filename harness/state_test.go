@@ -74,6 +74,21 @@ func TestRoutes(t *testing.T) {
 	require.ErrorIs(t, err, syscall.ENETUNREACH)
 }
 
+// A route that the kernel refuses is an answer: the error is the kernel's own,
+// and nothing has changed.
+func TestRouteRefused(t *testing.T) {
+	t.Parallel()
+	_, a, _, cable := pair(t)
+	require.NoError(t, a.TryAddRoute("10.0.0.0/8", "192.168.0.2"))
+	before := a.Routes()
+	require.ErrorIs(t, a.TryAddRoute("10.0.0.0/8", "", harness.Device("veth0")), syscall.EEXIST)
+	require.ErrorIs(t, a.TryAddRoute("10.1.0.0/16", "192.168.9.1"), syscall.ENETUNREACH)
+	require.ErrorIs(t, a.TryAddRoute("fd09::/64", "fd07::1"), syscall.EHOSTUNREACH)
+	assert.Equal(t, before, a.Routes())
+	cable.A.Down()
+	require.ErrorIs(t, a.TryAddRoute("10.2.0.0/16", "", harness.Device("veth0")), syscall.ENETDOWN)
+}
+
 func TestAddressesInMidTest(t *testing.T) {
 	t.Parallel()
 	_, a, _, cable := pair(t)
@@ -141,6 +156,27 @@ func TestSysctls(t *testing.T) {
 	assert.Equal(t, "1", a.Sysctl("net.ipv6.conf.all.forwarding"))
 	a.DisableForwarding()
 	assert.Equal(t, "0", a.Sysctl("net.ipv4.ip_forward"))
+}
+
+// What the kernel has by itself is there, and what it never has skips the test,
+// with the name and, where there is one, the module that would bring it.
+func TestRequireSysctl(t *testing.T) {
+	t.Parallel()
+	harness.RequireSysctl(t, "net.ipv4.ip_forward", "net/ipv4/ip_default_ttl")
+	for name, says := range map[string]string{
+		"net.bridge.no-such":    "modprobe br_netfilter",
+		"net/netfilter/no_such": "modprobe nf_conntrack",
+		"net.ipv4.no_such":      "this kernel has no sysctl net.ipv4.no_such in a network namespace",
+	} {
+		r := try.Run(name, func(t testing.TB) { harness.RequireSysctl(t, "net.ipv4.ip_forward", name) })
+		assert.Equal(t, os.Getenv("NETRIG_REQUIRE") == "1", r.Failed, name)
+		assert.NotEqual(t, r.Failed, r.Skipped, name)
+		assert.Contains(t, r.Log(), says)
+		assert.Contains(t, r.Log(), name)
+	}
+	r := try.Run("of the machine", func(t testing.TB) { harness.RequireSysctl(t, "kernel.ostype") })
+	assert.True(t, r.Failed)
+	assert.Contains(t, r.Log(), "only names below net.")
 }
 
 // The machine's settings do not leak in: a namespace copies the IPv4 ones from
