@@ -27,7 +27,7 @@ func bridgeForwardDrop(t testing.TB, f family, backend string) *harness.Lab {
 	for i, n := range ns {
 		lab.Connect(n.Port("eth0", f.with(1, i+1)), br0.Port([]string{"veth1", "veth2", "veth3"}[i]))
 	}
-	ask, _ := f.resolution()
+	ask, tell := f.resolution()
 	asked, requests, replies := countAtHooks(host, f, ask), countAtHooks(host, f, capture.EchoRequest), countAtHooks(host, f, capture.EchoReply)
 
 	// As long as the bridge keeps its packets to itself the policy is nothing to them.
@@ -57,6 +57,7 @@ func bridgeForwardDrop(t testing.TB, f family, backend string) *harness.Lab {
 	} else {
 		// ARP is no business of the IP filter: the neighbour is known, and then silence.
 		lost := assert.Unreachable(t, ns[0], f.addr(1, 2), assert.Silence)
+		assert.Seen(t, lost.Window, capture.Match{Node: "ns1", Direction: capture.In, Kind: tell, SrcMAC: ns[1].MAC("eth0")})
 		assert.Neighbor(t, ns[0], f.addr(1, 2), ns[1].MAC("eth0"))
 		assert.Path(t, lost.Request, "ns1:eth0 out ttl 64", "host:veth1 in ttl 64")
 		require.Equal(lab, "prerouting 1, forward 1", requests.since(), "dropped before it leaves")
