@@ -18,13 +18,12 @@ import (
 func TestMasqueradeUplinkOnBridgeMoved(t *testing.T) { onEachBackend(t, masqueradeUplinkMoved) }
 
 func masqueradeUplinkMoved(t testing.TB, f family, backend string) *harness.Lab {
-	u := uplinkOnBridge(t, f, backend)
-	u.namespace(f, 2)
+	u := uplinkOnBridge(t, f, backend, 2)
 	u.moveAddress(f)
 	assert.TTL(t, assert.Reachable(t, u.host, f.addr(9, 2)), 64)
 
 	before := u.host.Counters()
-	echo := assert.Reachable(t, u.ns1, f.addr(9, 2))
+	echo := assert.Reachable(t, u.ns[0], f.addr(9, 2))
 	assert.TTL(t, echo, 63)
 	assert.Path(t, echo.Request,
 		f.hop("ns1:eth0", f.addr(1, 1), f.addr(9, 2), "out ttl 64"), "host:veth1 in ttl 64", "host:br0 in ttl 64",
@@ -48,11 +47,11 @@ func masqueradeUplinkMoved(t testing.TB, f family, backend string) *harness.Lab 
 		assert.NotSeen(t, echo.Window, capture.Match{Kind: capture.Redirect})
 		require.EqualValues(u.lab, 2, sent["IcmpOutRedirects"])
 	}
-	assert.TTL(t, assert.Reachable(t, u.ns1, f.addr(9, 2)), 63)
+	assert.TTL(t, assert.Reachable(t, u.ns[0], f.addr(9, 2)), 63)
 	require.EqualValues(u.lab, 2, u.rule.Packets())
 
 	// Between the namespaces the bridge alone is at work.
-	inside := assert.Reachable(t, u.ns1, f.addr(1, 2))
+	inside := assert.Reachable(t, u.ns[0], f.addr(1, 2))
 	assert.TTL(t, inside, 64)
 	assert.Path(t, inside.Request, "ns1:eth0 out", "host:veth1 in", "host:veth2 out", f.hop("ns2:eth0", f.addr(1, 1), f.addr(1, 2), "in ttl 64"))
 	require.EqualValues(u.lab, 2, u.rule.Packets())
@@ -73,12 +72,11 @@ func TestMasqueradeUplinkOnBridgeFiltered(t *testing.T) { onEachBackend(t, masqu
 
 func masqueradeUplinkFiltered(t testing.TB, f family, backend string) *harness.Lab {
 	requireBridgeFilter(t)
-	u := uplinkOnBridge(t, f, backend)
-	ns2 := u.namespace(f, 2)
+	u := uplinkOnBridge(t, f, backend, 2)
 	u.moveAddress(f)
 	showBridged(u.host)
 
-	echo := assert.Reachable(t, u.ns1, f.addr(9, 2))
+	echo := assert.Reachable(t, u.ns[0], f.addr(9, 2))
 	assert.TTL(t, echo, 64)
 	assert.Path(t, echo.Request,
 		f.hop("ns1:eth0", f.addr(1, 1), f.addr(9, 2), "out ttl 64"), "host:veth1 in ttl 64", "host:br0 in ttl 64",
@@ -89,7 +87,7 @@ func masqueradeUplinkFiltered(t testing.TB, f family, backend string) *harness.L
 	assertHeardOutside(t, f, u, echo)
 	require.EqualValues(u.lab, 1, u.rule.Packets())
 
-	inside := assert.Reachable(t, u.ns1, f.addr(1, 2))
+	inside := assert.Reachable(t, u.ns[0], f.addr(1, 2))
 	assert.TTL(t, inside, 64)
 	assert.Path(t, inside.Request,
 		f.hop("ns1:eth0", f.addr(1, 1), f.addr(1, 2), "out ttl 64"), "host:veth1 in",
@@ -100,6 +98,6 @@ func masqueradeUplinkFiltered(t testing.TB, f family, backend string) *harness.L
 	require.EqualValues(u.lab, 2, u.rule.Packets())
 	flow := assert.Connection(t, u.host, u.inside(f))
 	require.Equal(u.lab, f.addr(1, 254), flow.Reply.Destination.Addr().String())
-	assert.Neighbor(t, ns2, f.addr(1, 254), u.br0.MAC())
+	assert.Neighbor(t, u.ns[1], f.addr(1, 254), u.br0.MAC())
 	return u.lab
 }

@@ -20,11 +20,11 @@ import (
 func TestMasqueradeUplinkOnBridgeCold(t *testing.T) { onEachBackend(t, masqueradeUplinkCold) }
 
 func masqueradeUplinkCold(t testing.TB, f family, backend string) *harness.Lab {
-	u := uplinkOnBridge(t, f, backend)
+	u := uplinkOnBridge(t, f, backend, 1)
 	ask, tell := f.resolution()
 	u.host.FlushNeighbors()
 
-	lost := assert.Unreachable(t, u.ns1, f.addr(9, 2), assert.HostUnreachable.By(f.addr(9, 1)))
+	lost := assert.Unreachable(t, u.ns[0], f.addr(9, 2), assert.HostUnreachable.By(f.addr(9, 1)))
 	assert.Path(t, lost.Request, f.hop("ns1:eth0", f.addr(1, 1), f.addr(9, 2), "out ttl 64"), "host:veth1 in ttl 64", "host:br0 in ttl 64")
 	assert.Path(t, lost.Error, f.hop("host:br0", f.addr(9, 1), f.addr(1, 1), "out ttl 64"), "host:veth1 out", "ns1:eth0 in")
 
@@ -47,11 +47,11 @@ func masqueradeUplinkCold(t testing.TB, f family, backend string) *harness.Lab {
 func TestMasqueradeUplinkOnBridgeWarm(t *testing.T) { onEachBackend(t, masqueradeUplinkWarm) }
 
 func masqueradeUplinkWarm(t testing.TB, f family, backend string) *harness.Lab {
-	u := uplinkOnBridge(t, f, backend)
+	u := uplinkOnBridge(t, f, backend, 1)
 	ask, _ := f.resolution()
 	require.Equal(u.lab, "eth0", assert.Neighbor(t, u.host, f.addr(9, 2), u.outside.MAC("eth0")).Interface)
 
-	echo := assert.Reachable(t, u.ns1, f.addr(9, 2))
+	echo := assert.Reachable(t, u.ns[0], f.addr(9, 2))
 	assert.TTL(t, echo, 63)
 	// Out by the uplink itself, back by the bridge.
 	assert.Path(t, echo.Request,
@@ -69,16 +69,17 @@ func masqueradeUplinkWarm(t testing.TB, f family, backend string) *harness.Lab {
 // uplink is a host whose bridge holds its namespaces and its uplink, and which
 // lends its address to the former.
 type uplink struct {
-	lab                *harness.Lab
-	host, ns1, outside *harness.Node
-	br0                *harness.Bridge
-	eth0               *harness.Port
-	rule               *harness.Rule
+	lab           *harness.Lab
+	host, outside *harness.Node
+	ns            []*harness.Node // on the bridge: ns1, and where the network has it ns2
+	br0           *harness.Bridge
+	eth0          *harness.Port
+	rule          *harness.Rule
 }
 
 // uplinkOnBridge makes the uplink a port of the bridge after the host has
 // reached the outside machine by it, which so is in its neighbour table.
-func uplinkOnBridge(t testing.TB, f family, backend string) *uplink {
+func uplinkOnBridge(t testing.TB, f family, backend string, namespaces int) *uplink {
 	t.Helper()
 	lab := harness.New(t, harness.WithBackend(backend))
 	u := &uplink{lab: lab, host: lab.Node("host"), outside: lab.Node("outside")}
@@ -87,19 +88,15 @@ func uplinkOnBridge(t testing.TB, f family, backend string) *uplink {
 	assert.TTL(t, assert.Reachable(t, u.host, f.addr(9, 2)), 64)
 
 	u.br0 = u.host.Bridge("br0", harness.Address(f.with(1, 254)))
-	u.ns1 = u.namespace(f, 1)
+	u.ns = lab.Nodes("ns%d", namespaces)
+	for i, n := range u.ns {
+		lab.Connect(n.Port("eth0", f.with(1, i+1)), u.br0.Port([]string{"veth1", "veth2"}[i]))
+		n.AddDefaultRoute(f.addr(1, 254))
+	}
 	u.br0.Attach(u.eth0)
 	u.host.EnableForwarding()
 	u.rule = u.host.Masquerade(harness.NAT{Source: f.net(1)})
 	return u
-}
-
-// namespace is ns1 or ns2, on veth1 or veth2 of the bridge.
-func (u *uplink) namespace(f family, number int) *harness.Node {
-	ns := u.lab.Node([]string{"ns1", "ns2"}[number-1])
-	u.lab.Connect(ns.Port("eth0", f.with(1, number)), u.br0.Port([]string{"veth1", "veth2"}[number-1]))
-	ns.AddDefaultRoute(f.addr(1, 254))
-	return ns
 }
 
 // moveAddress puts the uplink's address where it belongs: on the bridge.
@@ -119,7 +116,7 @@ func (u *uplink) inside(f family) harness.Connection {
 func assertHeardOutside(t testing.TB, f family, u *uplink, e *assert.Exchange) {
 	t.Helper()
 	ask, _ := f.resolution()
-	heard := assert.Seen(t, e.Window, capture.Match{Node: "outside", Direction: capture.In, Kind: ask, SrcMAC: u.ns1.MAC("eth0")})
+	heard := assert.Seen(t, e.Window, capture.Match{Node: "outside", Direction: capture.In, Kind: ask, SrcMAC: u.ns[0].MAC("eth0")})
 	asked := heard.ARP == nil && heard.ND.Target.String() == f.addr(1, 254) || heard.ARP != nil && heard.Dst.String() == f.addr(1, 254)
 	require.True(u.lab, asked, "ns1 asks for its gateway: %s", heard)
 }
