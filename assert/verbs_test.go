@@ -139,6 +139,22 @@ func TestNeighborVerbs(t *testing.T) {
 	}
 }
 
+// The kernel may have forgotten a neighbour that failed (the flush stands for
+// that): it counts as failed if it was asked for, and only then.
+func TestForgottenNeighborsHaveFailed(t *testing.T) {
+	t.Parallel()
+	client, _, _ := chain(t)
+	for _, subnet := range []string{"10.0.1.", "fd01::"} {
+		assert.Unreachable(t, client, subnet+"77", assert.HostUnreachable)
+		client.FlushNeighbors()
+		assert.NeighborState(t, client, subnet+"77", harness.NeighborFailed)
+		text := failure(t, func(t testing.TB) { assert.NeighborState(t, client, subnet+"99", harness.NeighborFailed) })
+		testify.Contains(t, text, "client has no entry for the neighbour "+subnet+"99, want one that is FAILED")
+		text = failure(t, func(t testing.TB) { assert.NeighborState(t, client, subnet+"77", harness.NeighborStale) })
+		testify.Contains(t, text, "want one that is STALE")
+	}
+}
+
 func TestPathVerb(t *testing.T) {
 	t.Parallel()
 	client, router, srv := chain(t)
