@@ -107,6 +107,13 @@ var badInput = []struct {
 	{"the number of no node's namespace", func(_ *harness.Lab, a, _ *harness.Node) { a.NetnsID(nil) }, []string{"node a", "nil"}},
 	{"a bridge's MTU below zero", func(_ *harness.Lab, a, _ *harness.Node) { a.Bridge("br0", harness.BridgeMTU(-1)) }, []string{"MTU of -1"}},
 	{"an ageing time that the kernel can't count", func(_ *harness.Lab, a, _ *harness.Node) { a.Bridge("br0", harness.Ageing(time.Millisecond)) }, []string{"1ms", "10ms"}},
+	{"an ageing time below zero", func(_ *harness.Lab, a, _ *harness.Node) { a.Bridge("br0").SetAgeing(-time.Second) }, []string{"bridge br0", "-1s", "10ms"}},
+	{"the ageing of no hardware address", func(_ *harness.Lab, a, _ *harness.Node) { a.Bridge("br0").AwaitForgotten(nil) }, []string{"bridge br0", "no hardware address"}},
+	{"the learning of what is no bridge's port", func(_ *harness.Lab, a, b *harness.Node) {
+		p := a.Port("p")
+		a.Lab().Connect(p, b.Port("q"))
+		p.SetLearning(false)
+	}, []string{"interface p", "not a port of a bridge"}},
 	{"a bridge's multicast hardware address", func(_ *harness.Lab, a, _ *harness.Node) { a.Bridge("br0", harness.BridgeMAC("01:00:00:00:00:01")) }, []string{"01:00:00:00:00:01"}},
 	{"a metric below zero", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.0/8", "192.168.0.2", harness.Metric(-1)) }, []string{"metric of -1"}},
 	{"a neighbour without hardware address", func(_ *harness.Lab, a, _ *harness.Node) { a.AddNeighbor("veth0", "192.168.0.9", nil) }, []string{"192.168.0.9", "no hardware address"}},

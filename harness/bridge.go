@@ -3,7 +3,6 @@ package harness
 import (
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"net/netip"
 	"time"
@@ -94,10 +93,7 @@ func (n *Node) Bridge(name string, options ...BridgeOption) *Bridge {
 	if s.stp && (s.forwardDelay < 2*time.Second || s.forwardDelay > 30*time.Second) {
 		n.fatalf("bridge %s: a forward delay of %s is not between 2s and 30s, as the kernel demands with STP", name, s.forwardDelay)
 	}
-	// The kernel counts in unsigned 32-bit hundredths of a second.
-	if ticks := s.ageing / userHZ; s.ageing != 0 && ticks < 1 || s.ageing < 0 || ticks > math.MaxUint32 {
-		n.fatalf("bridge %s: an ageing time of %s is not 0, nor between 10ms and %s", name, s.ageing, math.MaxUint32*userHZ)
-	}
+	n.must(checkAgeing(s.ageing), "bridge %s", name)
 	if s.mtu != 0 && (s.mtu < 68 || s.mtu > 65535) {
 		n.fatalf("bridge %s: an MTU of %d bytes is not between 68 and 65535", name, s.mtu)
 	}

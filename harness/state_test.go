@@ -260,6 +260,41 @@ func TestBridges(t *testing.T) {
 	assert.Equal(t, harness.Forwarding, sw.BridgePorts()[0].State)
 }
 
+func TestBridgesForget(t *testing.T) {
+	t.Parallel()
+	lab := harness.New(t)
+	sw, n := lab.Node("sw"), lab.Node("n")
+	br := sw.Bridge("br0", harness.Address("10.0.0.9/24"))
+	port := lab.Connect(n.Port("eth0", "10.0.0.1/24"), br.Port("p1")).B
+	speak := func() {
+		c, err := n.Dial("udp", "10.0.0.9:9")
+		require.NoError(t, err)
+		defer c.Close()
+		_, err = c.Write([]byte("here I am"))
+		require.NoError(t, err)
+		lab.Settle()
+	}
+	known := func() (learned bool) {
+		for _, e := range sw.ForwardingDatabase() {
+			learned = learned || !e.Permanent && e.MAC.String() == n.MAC("eth0").String()
+		}
+		return learned
+	}
+
+	port.SetLearning(false)
+	assert.False(t, sw.BridgePorts()[0].Learning)
+	speak()
+	assert.False(t, known())
+	port.SetLearning(true)
+	speak()
+	assert.True(t, known())
+
+	br.SetAgeing(100 * time.Millisecond)
+	assert.Equal(t, "10", strings.TrimSpace(sw.Run("cat", "/sys/class/net/br0/bridge/ageing_time")))
+	br.AwaitForgotten(n.MAC("eth0"))
+	assert.False(t, known())
+}
+
 // With the spanning tree protocol a port is ready when it forwards, which takes
 // twice the forward delay.
 func TestSTPIsWaitedFor(t *testing.T) {
