@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/netrig/netrig/capture"
+	"github.com/netrig/netrig/harness"
 )
 
 // family spells the addresses of one IP version, so that a scenario is written
@@ -93,4 +94,13 @@ func (f family) counter(name string) string {
 		return "Icmp6OutEchoReplies"
 	}
 	return strings.NewReplacer("Icmp", "Icmp6", "Ip", "Ip6").Replace(name)
+}
+
+// here are the options of a node that has the family although it has no address
+// of it, as any host has.
+func (f family) here() []harness.NodeOption {
+	if f.v6 {
+		return []harness.NodeOption{harness.IPv6()}
+	}
+	return nil
 }

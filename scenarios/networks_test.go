@@ -50,6 +50,9 @@ var networks = []network{
 	{name: "VethTwoNamespaces", body: plain(vethTwoNamespaces)},
 	{name: "VethHostAndNamespace", body: plain(vethHostAndNamespace)},
 	{name: "VethCarrier", body: plain(vethCarrier)},
+	{name: "BridgeLearning", body: plain(bridgeLearning)},
+	{name: "BridgeAgeing", body: plain(bridgeAgeing), timer: true},
+	{name: "BridgeNeverUp", body: plain(bridgeNeverUp)},
 }
 
 // plain is a body without filters, which has no use for a backend.

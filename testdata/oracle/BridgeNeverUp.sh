@@ -1,0 +1,16 @@
+#!/bin/sh
+# TestBridgeNeverUp: two cables, then a bridge between them, which is set up last.
+. "$(dirname "$0")/family.sh"
+
+node host ns1 ns2
+for i in 1 2; do
+  ip link add eth0 netns "ns$i" type veth peer name "veth$i" netns host
+  ip -n "ns$i" addr add "$(with 1 "$i")" dev eth0
+  ip -n "ns$i" link set eth0 up
+  ip -n host link set "veth$i" up
+done
+ip -n host link add br0 type bridge
+ip -n host link set veth1 master br0
+ip -n host link set veth2 master br0
+ip -n host link set br0 up
+ping1 ns1 "$(addr 1 2)"
