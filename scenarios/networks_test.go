@@ -53,6 +53,7 @@ var networks = []network{
 	{name: "BridgeLearning", body: plain(bridgeLearning)},
 	{name: "BridgeAgeing", body: plain(bridgeAgeing), timer: true},
 	{name: "BridgeNeverUp", body: plain(bridgeNeverUp)},
+	{name: "BridgeThreeNamespaces", body: plain(bridgeThreeNamespaces)},
 }
 
 // plain is a body without filters, which has no use for a backend.
