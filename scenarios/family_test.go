@@ -96,6 +96,14 @@ func (f family) counter(name string) string {
 	return strings.NewReplacer("Icmp", "Icmp6", "Ip", "Ip6").Replace(name)
 }
 
+// anywhere is the default route's prefix, for routes that name only a device.
+func (f family) anywhere() string {
+	if f.v6 {
+		return "::/0"
+	}
+	return "0.0.0.0/0"
+}
+
 // here are the options of a node that has the family although it has no address
 // of it, as any host has.
 func (f family) here() []harness.NodeOption {

@@ -54,6 +54,7 @@ var networks = []network{
 	{name: "BridgeAgeing", body: plain(bridgeAgeing), timer: true},
 	{name: "BridgeNeverUp", body: plain(bridgeNeverUp)},
 	{name: "BridgeThreeNamespaces", body: plain(bridgeThreeNamespaces)},
+	{name: "BridgeTwoSubnets", body: plain(bridgeTwoSubnets)},
 }
 
 // plain is a body without filters, which has no use for a backend.
