@@ -55,6 +55,8 @@ var networks = []network{
 	{name: "BridgeNeverUp", body: plain(bridgeNeverUp)},
 	{name: "BridgeThreeNamespaces", body: plain(bridgeThreeNamespaces)},
 	{name: "BridgeTwoSubnets", body: plain(bridgeTwoSubnets)},
+	{name: "BridgeWideGateway", body: plain(bridgeWideGateway)},
+	{name: "BridgeTwoGateways", body: plain(bridgeTwoGateways)},
 }
 
 // plain is a body without filters, which has no use for a backend.
