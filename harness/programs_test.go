@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/netrig/netrig/harness"
 	"github.com/netrig/netrig/internal/deadline"
@@ -271,4 +272,23 @@ func TestSecondNameServer(t *testing.T) {
 	assert.Equal(t, []string{"192.168.0.2"}, addrs)
 	_, err = a.LookupHost(context.Background(), "other.test")
 	require.ErrorContains(t, err, "192.168.0.2")
+}
+
+// A look-up whose server never answers ends with its context, not with the
+// time-outs of package net.
+func TestLookupEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	_, a, b, _ := pair(t)
+	silent, err := b.ListenPacket("udp", "192.168.0.2:53")
+	require.NoError(t, err)
+	a.UseResolver("192.168.0.2")
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		_, _, _ = silent.ReadFrom(make([]byte, 512)) // the question is there
+		cancel()
+	}()
+	start := time.Now()
+	_, err = a.LookupHost(ctx, "web.test")
+	require.Error(t, err)
+	assert.Less(t, time.Since(start), deadline.Of(time.Second), "a server may take two")
 }

@@ -37,8 +37,8 @@ func (n *Node) UseResolver(servers ...string) {
 }
 
 // LookupHost looks a name up from inside the node, by asking the servers of
-// UseResolver, each in its turn until one has an answer. Without any, it fails.
-// Dial and HTTPClient use it.
+// UseResolver, each in its turn until one has an answer, and gives up when ctx
+// ends. Without any server, it fails. Dial and HTTPClient use it.
 func (n *Node) LookupHost(ctx context.Context, name string) ([]string, error) {
 	n.mu.Lock()
 	servers := n.resolvers
@@ -94,6 +94,11 @@ func (n *Node) resolver(server string) *net.Resolver {
 				conn, err = (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(server, "53"))
 				return err
 			})
+			if err == nil {
+				// Package net looks at the end of ctx between two tries only, and would
+				// sit out its own time-out of five seconds.
+				context.AfterFunc(ctx, func() { conn.Close() })
+			}
 			return conn, err
 		},
 	}
