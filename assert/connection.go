@@ -45,24 +45,35 @@ func recordedConnection(n *harness.Node, want harness.Connection) (harness.Conne
 	}
 	const most = 32 // more would be no faster than the table
 	asked := map[harness.Tuple]bool{}
-	packets := n.Lab().Recording().All().Find(
-		capture.Match{Node: n.Name(), Direction: capture.In, Kind: capture.TCP},
-		capture.Match{Node: n.Name(), Direction: capture.In, Kind: capture.UDP})
-	for _, p := range slices.Backward(packets) {
+	var wanted []capture.Match
+	for kind := range protocolsOf {
+		wanted = append(wanted, capture.Match{Node: n.Name(), Direction: capture.In, Kind: kind})
+	}
+	for _, p := range slices.Backward(n.Lab().Recording().All().Find(wanted...)) {
 		first := harness.Tuple{Source: netip.AddrPortFrom(p.Src, p.SrcPort), Destination: netip.AddrPortFrom(p.Dst, p.DstPort)}
-		if asked[first] || !endMatches(first.Source, want.Original.Source) {
+		protocol := protocolsOf[p.Kind]
+		if p.Kind == capture.EchoRequest {
+			first.Source, first.Destination = netip.AddrPortFrom(p.Src, p.ICMPID), netip.AddrPortFrom(p.Dst, p.ICMPID)
+			if p.Src.Is6() {
+				protocol = "icmpv6"
+			}
+		}
+		if want.Protocol != "" && protocol != want.Protocol || asked[first] || !endMatches(first.Source, want.Original.Source) {
 			continue
 		}
 		if asked[first] = true; len(asked) > most {
 			break
 		}
-		protocol := map[capture.Kind]string{capture.TCP: "tcp", capture.UDP: "udp"}[p.Kind]
 		if c, ok := n.Tracked(protocol, first); ok && connectionMatches(c, want) {
 			return c, true
 		}
 	}
 	return harness.Connection{}, false
 }
+
+// protocolsOf are the protocols of the packets that begin connections; of an echo
+// request over IPv6 it is ICMPv6.
+var protocolsOf = map[capture.Kind]string{capture.TCP: "tcp", capture.UDP: "udp", capture.EchoRequest: "icmp"}
 
 // NoConnection demands that a node tracks no connection that agrees with want.
 func NoConnection(t testing.TB, n *harness.Node, want harness.Connection) {

@@ -261,6 +261,19 @@ func TestConnectionVerb(t *testing.T) {
 	testify.Contains(t, text, "router tracks no connection like the one wanted (udp, mark 3)")
 	testify.Contains(t, text, "tcp ")
 	testify.Contains(t, failure(t, func(t testing.TB) { assert.NoConnection(t, router, harness.Connection{Protocol: "tcp"}) }), "but must not")
+
+	// Echoes are connections too, known by their identifier, which is looked up
+	// as fast as a port is.
+	for protocol, to := range map[string]string{"icmp": "10.0.2.2", "icmpv6": "fd02::2"} {
+		echo := assert.Reachable(t, client, to).Request.First()
+		c := assert.Connection(t, router, harness.Connection{Protocol: protocol, SourceNAT: true, SeenReply: true})
+		testify.Equal(t, netip.AddrPortFrom(echo.Src, echo.ICMPID), c.Original.Source)
+		one, ok := router.Tracked(protocol, c.Original)
+		testify.True(t, ok)
+		testify.Equal(t, c.String(), one.String())
+		_, ok = router.Tracked(protocol, harness.Tuple{Source: netip.AddrPortFrom(echo.Src, echo.ICMPID+1), Destination: c.Original.Destination})
+		testify.False(t, ok)
+	}
 }
 
 func TestLearnedVerb(t *testing.T) {

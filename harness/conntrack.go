@@ -59,16 +59,19 @@ func (n *Node) Conntrack() []Connection {
 }
 
 // Tracked looks one connection up by the addresses and ports of its first
-// packet ("tcp" or "udp"), which takes the kernel microseconds where the whole
-// table can take ten milliseconds. It tells whether there is one.
+// packet ("tcp", "udp"; of an echo request, "icmp" or "icmpv6", by its
+// identifier), which takes the kernel microseconds where the whole table can
+// take ten milliseconds. It tells whether there is one.
 func (n *Node) Tracked(protocol string, first Tuple) (Connection, bool) {
 	n.lab.TB.Helper()
-	numbers := map[string]uint8{"tcp": unix.IPPROTO_TCP, "udp": unix.IPPROTO_UDP}
+	numbers := map[string]uint8{"tcp": unix.IPPROTO_TCP, "udp": unix.IPPROTO_UDP, "icmp": unix.IPPROTO_ICMP, "icmpv6": unix.IPPROTO_ICMPV6}
 	number, ok := numbers[protocol]
 	if !ok {
-		n.fatalf("look a tracked connection up: the protocol %q is not tcp or udp", protocol)
+		n.fatalf("look a tracked connection up: the protocol %q is not tcp, udp, icmp or icmpv6", protocol)
 	}
 	ask := conntrack.NewFlow(number, 0, first.Source.Addr(), first.Destination.Addr(), first.Source.Port(), first.Destination.Port(), 0, 0)
+	// The kernel looks at the original direction only.
+	ask.TupleOrig.Proto.ICMPID, ask.TupleOrig.Proto.ICMPType = first.Source.Port(), echoRequestTypes[protocol]
 	var flow conntrack.Flow
 	err := n.withConntrack(func(c *conntrack.Conn) (err error) { flow, err = c.Get(ask); return err })
 	if errors.Is(err, unix.ENOENT) {
@@ -77,6 +80,9 @@ func (n *Node) Tracked(protocol string, first Tuple) (Connection, bool) {
 	n.must(err, "look a tracked connection up (%s %s)", protocol, first)
 	return connectionOf(flow), true
 }
+
+// echoRequestTypes are the ICMP types of an echo request (RFC 792, RFC 4443).
+var echoRequestTypes = map[string]uint8{"icmp": 8, "icmpv6": 128}
 
 // FlushConntrack forgets every tracked connection of the node: packets of
 // established ones are then taken for new ones.
