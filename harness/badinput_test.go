@@ -114,6 +114,12 @@ var badInput = []struct {
 		a.Lab().Connect(p, b.Port("q"))
 		p.SetLearning(false)
 	}, []string{"interface p", "not a port of a bridge"}},
+	{"the hairpin mode of what is no bridge's port", func(lab *harness.Lab, a, b *harness.Node) {
+		p := a.Port("p")
+		lab.Connect(p, b.Port("q"))
+		p.SetHairpin(true)
+	}, []string{"interface p", "not a port of a bridge"}},
+	{"a tracked connection of no protocol", func(_ *harness.Lab, a, _ *harness.Node) { a.Tracked("gre", harness.Tuple{}) }, []string{`"gre"`, "icmpv6"}},
 	{"a bridge's multicast hardware address", func(_ *harness.Lab, a, _ *harness.Node) { a.Bridge("br0", harness.BridgeMAC("01:00:00:00:00:01")) }, []string{"01:00:00:00:00:01"}},
 	{"a metric below zero", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.0/8", "192.168.0.2", harness.Metric(-1)) }, []string{"metric of -1"}},
 	{"a neighbour without hardware address", func(_ *harness.Lab, a, _ *harness.Node) { a.AddNeighbor("veth0", "192.168.0.9", nil) }, []string{"192.168.0.9", "no hardware address"}},

@@ -163,6 +163,18 @@ func (p *Port) Detach() {
 	p.bridge = nil
 }
 
+// SetHairpin says whether the bridge may send a frame out of the port that it
+// came in by (hairpin mode; off without): what a node behind the port sends to
+// itself by way of a port forward, where bridged packets are translated.
+func (p *Port) SetHairpin(on bool) {
+	p.node.lab.TB.Helper()
+	p.connected("SetHairpin")
+	if p.bridge == nil {
+		p.node.fatalf("interface %s: SetHairpin: it is not a port of a bridge", p.name)
+	}
+	p.must(p.node.route.LinkSetHairpin(p.link(), on), "set its hairpin mode to %t", on)
+}
+
 // Node is the node that the bridge is in.
 func (b *Bridge) Node() *Node { return b.node }
 

@@ -258,6 +258,34 @@ func TestBridges(t *testing.T) {
 	assert.Empty(t, sw.BridgePorts())
 	br.Attach(cable.B)
 	assert.Equal(t, harness.Forwarding, sw.BridgePorts()[0].State)
+
+	cable.B.SetHairpin(true)
+	assert.True(t, sw.BridgePorts()[0].Hairpin)
+	cable.B.SetHairpin(false)
+	assert.False(t, sw.BridgePorts()[0].Hairpin)
+}
+
+// Where RequireBridgeNetfilter lets a test go on, bridged packets meet the
+// packet filter when the sysctl says so, and otherwise not.
+func TestBridgedPacketsMeetTheFilter(t *testing.T) {
+	harness.RequireBridgeNetfilter(t)
+	t.Parallel()
+	lab := harness.New(t)
+	sw, a, b := lab.Node("sw"), lab.Node("a"), lab.Node("b")
+	br := sw.Bridge("br0")
+	lab.Connect(a.Port("eth0", "10.0.0.1/24"), br.Port("p1"))
+	lab.Connect(b.Port("eth0", "10.0.0.2/24"), br.Port("p2"))
+	bridged := sw.Count(harness.Filter{Protocol: "udp", Port: 9})
+	for i, on := range []bool{false, true} {
+		sw.SetSysctl("net.bridge.bridge-nf-call-iptables", on)
+		c, err := a.Dial("udp", "10.0.0.2:9")
+		require.NoError(t, err)
+		_, err = c.Write([]byte("x"))
+		require.NoError(t, err)
+		c.Close()
+		lab.Settle()
+		assert.EqualValues(t, i, bridged.Packets())
+	}
 }
 
 func TestBridgesForget(t *testing.T) {
