@@ -57,6 +57,16 @@ var networks = []network{
 	{name: "BridgeTwoSubnets", body: plain(bridgeTwoSubnets)},
 	{name: "BridgeWideGateway", body: plain(bridgeWideGateway)},
 	{name: "BridgeTwoGateways", body: plain(bridgeTwoGateways)},
+	{name: "MasqueradeSubnet", body: masqueradeSubnet, filters: true},
+	{name: "MasqueradeNotBridge", body: masqueradeNotBridge, filters: true},
+	{name: "MasqueradeWithoutForwarding", body: masqueradeWithoutForwarding, filters: true},
+	{name: "MasqueradeNames", body: masqueradeNames, filters: true},
+	{name: "PortForwardWeb", body: portForwardWeb, filters: true},
+	{name: "PortForwardDeadTarget", body: portForwardDeadTarget, filters: true},
+	{name: "PortForwardUDP", body: portForwardUDP, filters: true},
+	{name: "PortForwardHairpin", body: portForwardHairpin, filters: true},
+	{name: "PortForwardHairpinBridged", body: portForwardHairpinBridged, filters: true},
+	{name: "PortForwardStaleFlow", body: portForwardStaleFlow, filters: true},
 }
 
 // plain is a body without filters, which has no use for a backend.

@@ -1,0 +1,36 @@
+#!/bin/sh
+# TestPortForwardDeadTarget: a port of the host leads to a server that got its address
+# last.
+. "$(dirname "$0")/family.sh"
+
+node client host web
+ip -n host link add br0 type bridge
+ip -n host addr add "$(with 1 254)" dev br0
+ip -n host link set br0 up
+ip link add eth0 netns web type veth peer name veth1 netns host
+ip -n web link set eth0 up
+ip -n host link set veth1 master br0
+ip -n host link set veth1 up
+ip link add eth0 netns host type veth peer name eth0 netns client
+ip -n host addr add "$(with 9 1)" dev eth0
+ip -n client addr add "$(with 9 2)" dev eth0
+ip -n host link set eth0 up
+ip -n client link set eth0 up
+case $family in
+  IPv4)
+    ip netns exec host sysctl -qw net.ipv4.ip_forward=1
+    ipt host -t nat -A PREROUTING ! -i br0 -p tcp --dport 8088 -j DNAT --to-destination "$(addr 1 1):80"
+    ipt host -t nat -A PREROUTING ! -i br0 -p udp --dport 8088 -j DNAT --to-destination "$(addr 1 1):80"
+    ;;
+  IPv6)
+    ip netns exec host sysctl -qw net.ipv6.conf.all.forwarding=1
+    ipt host -t nat -A PREROUTING ! -i br0 -p tcp --dport 8088 -j DNAT --to-destination "[$(addr 1 1)]:80"
+    ipt host -t nat -A PREROUTING ! -i br0 -p udp --dport 8088 -j DNAT --to-destination "[$(addr 1 1)]:80"
+    ;;
+esac
+ip -n web addr add "$(with 1 1)" dev eth0
+ip -n web route add default via "$(addr 1 254)"
+# The host forwards to the server before it asks for it on its own account.
+ip -n client route add "$(net 1)" via "$(addr 9 1)"
+ping1 client "$(addr 1 1)"
+ip -n client route del "$(net 1)"
