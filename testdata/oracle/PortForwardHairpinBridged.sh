@@ -40,9 +40,6 @@ case $family in
 esac
 bridge -n host link set dev veth1 hairpin on
 ipt host -t nat -A POSTROUTING -s "$(addr 1 1)" -d "$(addr 1 1)" -p tcp --dport 80 -j MASQUERADE
-# The host forwards to the server before it asks for it on its own account.
-ip -n client route add "$(net 1)" via "$(addr 9 1)"
-ping1 client "$(addr 1 1)"
-ip -n client route del "$(net 1)"
+call1 client "$(addr 9 1)" 8088
 ping1 web "$(addr 1 2)"
 ping1 ns2 "$(addr 9 1)"
