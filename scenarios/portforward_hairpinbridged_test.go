@@ -18,7 +18,7 @@ import (
 func TestPortForwardHairpinBridged(t *testing.T) { onEachBackend(t, portForwardHairpinBridged) }
 
 func portForwardHairpinBridged(t testing.TB, f family, backend string) *harness.Lab {
-	harness.RequireBridgeNetfilter(t)
+	requireBridgeFilter(t)
 	h := newHairpin(t, f, backend)
 	// The host knows its neighbour from here on. (One that it has to ask for
 	// first gets the packet by br0 itself: br_nf_pre_routing_finish_bridge.)
