@@ -1,0 +1,31 @@
+#!/bin/sh
+# TestPortForward: a port of the host leads to a server in a namespace behind it.
+. "$(dirname "$0")/family.sh"
+
+node client host web
+ip -n host link add br0 type bridge
+ip -n host addr add "$(with 1 254)" dev br0
+ip -n host link set br0 up
+ip link add eth0 netns web type veth peer name veth1 netns host
+ip -n web addr add "$(with 1 1)" dev eth0
+ip -n web link set eth0 up
+ip -n host link set veth1 master br0
+ip -n host link set veth1 up
+ip link add eth0 netns client type veth peer name eth0 netns host
+ip -n client addr add "$(with 9 2)" dev eth0
+ip -n host addr add "$(with 9 1)" dev eth0
+ip -n client link set eth0 up
+ip -n host link set eth0 up
+ip -n web route add default via "$(addr 1 254)"
+case $family in
+  IPv4)
+    ip netns exec host sysctl -qw net.ipv4.ip_forward=1
+    ipt host -t nat -A PREROUTING ! -i br0 -p tcp --dport 8088 -j DNAT --to-destination "$(addr 1 1):80"
+    ;;
+  IPv6)
+    ip netns exec host sysctl -qw net.ipv6.conf.all.forwarding=1
+    ipt host -t nat -A PREROUTING ! -i br0 -p tcp --dport 8088 -j DNAT --to-destination "[$(addr 1 1)]:80"
+    ;;
+esac
+ping1 client "$(addr 9 1)"
+ping1 host "$(addr 1 1)"

@@ -1,0 +1,22 @@
+#!/bin/sh
+# TestRouter: two subnets joined by a namespace that forwards between them.
+. "$(dirname "$0")/family.sh"
+
+node ns0 router ns1
+ip link add veth0 netns ns0 type veth peer name veth1 netns router
+ip link add veth2 netns ns1 type veth peer name veth3 netns router
+ip -n ns0 addr add "$(with 1 2)" dev veth0
+ip -n router addr add "$(with 1 1)" dev veth1
+ip -n router addr add "$(with 2 1)" dev veth3
+ip -n ns1 addr add "$(with 2 2)" dev veth2
+ip -n ns0 link set veth0 up
+ip -n router link set veth1 up
+ip -n router link set veth3 up
+ip -n ns1 link set veth2 up
+ip -n ns0 route add "$(net 2)" via "$(addr 1 1)"
+ip -n ns1 route add "$(net 1)" via "$(addr 2 1)"
+case $family in
+  IPv4) ip netns exec router sysctl -qw net.ipv4.ip_forward=1 ;;
+  IPv6) ip netns exec router sysctl -qw net.ipv6.conf.all.forwarding=1 ;;
+esac
+ping1 ns0 "$(addr 2 2)"
