@@ -57,7 +57,10 @@ func (n *Node) addAddress(index int, prefix netip.Prefix) error {
 	// detection off: the address is then tentative until the kernel has joined
 	// its multicast group in the background (addrconf_dad_begin), and so can be
 	// waited for. Before that the node does not answer neighbour solicitations.
-	err := n.route.AddrAdd(linkAt(index), &netlink.Addr{IPNet: ipNet(prefix)})
+	//
+	// Without a broadcast address, as `ip address add` has it; the library would
+	// add one, unless it is told not to.
+	err := n.route.AddrAdd(linkAt(index), &netlink.Addr{IPNet: ipNet(prefix), Broadcast: net.IPv4zero})
 	if errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("%w: the interface has this address already", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -75,6 +76,27 @@ var baselineBridges = []setting{
 	{"bridge/bridge-nf-call-iptables", "0"},
 	{"bridge/bridge-nf-call-ip6tables", "0"},
 	{"bridge/bridge-nf-call-arptables", "0"},
+}
+
+// Setting is a sysctl, as sysctl(8) names it, and its value.
+type Setting struct{ Name, Value string }
+
+// Baseline are the sysctls that every node starts with; with ipv6, one that has
+// IPv6 on. For who builds the same network by other means and wants the same
+// start. Not every kernel has all of them. They are to be set in this order,
+// before the first device exists.
+func Baseline(ipv6 bool) []Setting {
+	all := slices.Concat(baseline, baselineBridges)
+	if ipv6 {
+		// Once for the interfaces that are there, and for those to come.
+		on := []setting{{"ipv6/conf/all/disable_ipv6", "0"}, {"ipv6/conf/default/disable_ipv6", "0"}}
+		all = slices.Concat(all, baselineIPv6, on)
+	}
+	settings := make([]Setting, 0, len(all))
+	for _, s := range all {
+		settings = append(settings, Setting{"net." + strings.ReplaceAll(s.path, "/", "."), s.value})
+	}
+	return settings
 }
 
 // fastErrors takes the limits off ICMP errors.

@@ -94,7 +94,7 @@ type Bridge struct {
 	MAC               net.HardwareAddr
 	MTU               int // bytes; 0 follows the ports
 	STP               bool
-	ForwardDelay      uint32 // hundredths of a second (USER_HZ)
+	ForwardDelay      uint32 // hundredths of a second (USER_HZ); the kernel's default without STP, which alone heeds it
 	Ageing            uint32 // hundredths of a second (USER_HZ)
 	VLANFiltering     bool
 	MulticastSnooping bool
@@ -114,7 +114,9 @@ func (s *Socket) CreateBridge(b Bridge) error {
 	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
 	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("bridge"))
 	data := info.AddRtAttr(nl.IFLA_INFO_DATA, nil)
-	data.AddRtAttr(nl.IFLA_BR_FORWARD_DELAY, nl.Uint32Attr(b.ForwardDelay))
+	if b.STP {
+		data.AddRtAttr(nl.IFLA_BR_FORWARD_DELAY, nl.Uint32Attr(b.ForwardDelay))
+	}
 	data.AddRtAttr(nl.IFLA_BR_AGEING_TIME, nl.Uint32Attr(b.Ageing))
 	data.AddRtAttr(nl.IFLA_BR_STP_STATE, nl.Uint32Attr(number(b.STP)))
 	// A kernel without the option (CONFIG_BRIDGE_IGMP_SNOOPING,

@@ -59,6 +59,16 @@ func Current() (*Namespace, error) {
 	return open(handle)
 }
 
+// Open opens a namespace by a file that names it, such as /run/netns/NAME or
+// what Path returns.
+func Open(path string) (*Namespace, error) {
+	handle, err := netns.GetFromPath(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the network namespace %s: %w", path, err)
+	}
+	return open(handle)
+}
+
 func open(handle netns.NsHandle) (*Namespace, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(handle), &st); err != nil {

@@ -27,5 +27,4 @@ case $family in
     ipt host -t nat -A PREROUTING ! -i br0 -p tcp --dport 8088 -j DNAT --to-destination "[$(addr 1 1)]:80"
     ;;
 esac
-ping1 client "$(addr 9 1)"
-ping1 host "$(addr 1 1)"
+call1 client "$(addr 9 1)" 8088

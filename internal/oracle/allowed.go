@@ -1,0 +1,98 @@
+package oracle
+
+import (
+	"path"
+	"strings"
+)
+
+// This file is the one place that says in what the two networks may differ,
+// and why. Everything else that the programs print is compared.
+
+// unread are fields that are not compared at all, by the kind of their object.
+// A name may be a pattern of path.Match.
+var unread = []struct{ kind, field, why string }{
+	{"link", "ifindex", "the harness gives every interface of a lab an index of its own, so that a lost carrier is noticed at once"},
+	{"link", "link_index", "the field peer says the same by name"},
+	{"link", "link_netnsid", "the field peer says the same by name"},
+	{"link", "link", "the field peer says the same by name"},
+	{"link", "num_?x_queues", "the harness makes one queue each way, which is faster; iproute2 leaves it to the driver, which makes one a processor"},
+	{"link", "linkinfo.*_timer", "timers run"},
+	{"link", "linkinfo.info_slave_data.*_timer", "timers run"},
+	{"neighbour", "router", "what the neighbour was when it answered; the scripts type the end of a scenario, in which it may have become a router since"},
+	{"port", "ifindex", "as for link"},
+	{"port", "link", "the link's field peer says the same by name"},
+	{"port", "flags", "the link has them too; bridge(8) takes the number of a port's other end for one of this node, and adds its flags"},
+}
+
+// means are values that mean the same for a network.
+var means = []struct{ kind, field, value, as, why string }{
+	{"neighbour", "state", "REACHABLE", "usable", usable},
+	{"neighbour", "state", "STALE", "usable", usable},
+	{"neighbour", "state", "DELAY", "usable", usable},
+	{"neighbour", "state", "PROBE", "usable", usable},
+}
+
+const usable = "the states of an address that is known follow each other by timers"
+
+// excuses are fields that may differ in one way only.
+var excuses = []struct{ kind, field, harness, script, why string }{
+	{"link", "linkinfo.info_data.mcast_snooping", "0", "1",
+		"the harness switches it off unless the test asks, so that captures hold nothing else; the kernel's default is on"},
+}
+
+// ignored are whole objects that are left out.
+var ignored = []struct {
+	kind string
+	is   func(name string, o Object) bool
+	why  string
+}{
+	{"neighbour", func(_ string, o Object) bool { return o["state"] == "FAILED" || o["state"] == "INCOMPLETE" },
+		"that nobody answers is as good as no entry: the kernel drops such entries when it likes, in all namespaces " +
+			"once there are 128 on the machine (gc_thresh1)"},
+	{"fdb", func(name string, o Object) bool { return strings.HasPrefix(name, "fdb 33:33:") && o["flags"] == "self" },
+		"a multicast group that IPv6 joins by itself: for an address, which is compared, or as a router, which a sysctl says"},
+	{"fdb", func(name string, o Object) bool {
+		return strings.HasPrefix(name, "fdb 01:00:5e:00:00:6a ") && o["flags"] == "self"
+	},
+		"the group of all snoopers (RFC 4286), which a bridge joins that has mcast_snooping"},
+	{"fdb", func(name string, o Object) bool {
+		return strings.HasSuffix(name, " dev "+o["master"]) && o["state"] == "permanent"
+	},
+		"a bridge's entry for its own MAC: without one of its own, which the harness gives it, that of a port stands for it"},
+}
+
+func isUnread(kind, field string) bool {
+	for _, u := range unread {
+		if match, _ := path.Match(u.field, field); match && u.kind == kind {
+			return true
+		}
+	}
+	return false
+}
+
+func meaning(kind, field, value string) string {
+	for _, m := range means {
+		if m.kind == kind && m.field == field && m.value == value {
+			return m.as
+		}
+	}
+	return value
+}
+
+func excused(kind, field, harness, script string) bool {
+	for _, e := range excuses {
+		if e.kind == kind && e.field == field && e.harness == harness && e.script == script {
+			return true
+		}
+	}
+	return false
+}
+
+func isIgnored(name string, o Object) bool {
+	for _, i := range ignored {
+		if i.kind == kind(name) && i.is(name, o) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,185 @@
+package oracle
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/netrig/netrig/harness"
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// Scope is what is to be read of a network.
+type Scope struct {
+	// Family is "IPv4" or "IPv6". Rules of routing and of the packet filter, and
+	// sysctls, are read of that family: verbs of the harness such as
+	// EnableForwarding and Policy are about both, a script types one.
+	Family string
+	// Filters says that the network has NAT or filter rules.
+	Filters bool
+	// Typed is the script's network: the sysctls set by hand there are read.
+	Typed *Network
+}
+
+// raw is what the programs said of one node.
+type raw struct {
+	links, routes, rules, rules6, neighbours []map[string]any
+	ports, fdb                               []map[string]any // of a node with a bridge
+	peers                                    map[string]string
+	filter                                   string // what iptables-save printed
+	sysctls                                  map[string]string
+}
+
+// Read reads the state of every node, by the programs ip, bridge and
+// iptables-save inside it.
+func (n *Network) Read(scope Scope) (State, error) {
+	names := n.names()
+	answers, errs := make([]raw, len(names)), make([]error, len(names))
+	var reading sync.WaitGroup
+	for i, name := range names {
+		reading.Go(func() { answers[i], errs[i] = n.readNode(name, scope) })
+	}
+	reading.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	all := map[string]raw{}
+	for i, name := range names {
+		all[name] = answers[i]
+	}
+	return translate(all), nil
+}
+
+func (n *Network) readNode(name string, scope Scope) (r raw, err error) {
+	// The address list of a device has all that is said of the device.
+	err = n.ask(name, "ip", nil,
+		question{"addr show", &r.links}, question{"route show table all", &r.routes},
+		question{"rule show", &r.rules}, question{"neigh show", &r.neighbours})
+	if err == nil && scope.Family == "IPv6" {
+		// Without a family the rules are those of IPv4.
+		err = n.ask(name, "ip", []string{"-6"}, question{"rule show", &r.rules6})
+	}
+	if err == nil && hasBridge(r.links) {
+		err = n.ask(name, "bridge", nil, question{"link show", &r.ports}, question{"fdb show", &r.fdb})
+	}
+	if err == nil && scope.Filters {
+		r.filter, err = n.savedRules(name, scope.Family)
+	}
+	if err == nil {
+		r.peers, err = n.peers(name)
+	}
+	if err == nil {
+		err = n.nodes[name].Do(func() error {
+			r.sysctls, err = readSysctls(scope, name, r.links)
+			return err
+		})
+	}
+	return r, err
+}
+
+// question is a command to a program that prints a JSON array.
+type question struct {
+	command string
+	answer  *[]map[string]any
+}
+
+// ask has one program answer several questions at once.
+func (n *Network) ask(node, program string, options []string, questions ...question) error {
+	var input strings.Builder
+	for _, q := range questions {
+		input.WriteString(q.command + "\n")
+	}
+	out, err := n.Run(node, input.String(), program, slices.Concat(options, []string{"-json", "-details", "-batch", "-"})...)
+	if err != nil {
+		return err
+	}
+	decoder := json.NewDecoder(strings.NewReader(string(out)))
+	decoder.UseNumber()
+	for _, q := range questions {
+		if err := decoder.Decode(q.answer); err != nil {
+			return fmt.Errorf("%s: read what %s printed: %w\n%s", node, program, err, out)
+		}
+	}
+	if decoder.More() {
+		return fmt.Errorf("%s: %s printed more than was asked for\n%s", node, program, out)
+	}
+	return nil
+}
+
+func hasBridge(links []map[string]any) bool {
+	return slices.ContainsFunc(links, func(l map[string]any) bool {
+		info, _ := l["linkinfo"].(map[string]any)
+		return info["info_kind"] == "bridge"
+	})
+}
+
+// savedRules are the rules of the variant of iptables that the scripts use.
+func (n *Network) savedRules(node, family string) (string, error) {
+	program := map[string]string{"IPv4": "iptables", "IPv6": "ip6tables"}[family]
+	out, err := n.Run(node, "", nftVariant(program, "-save"))
+	return string(out), err
+}
+
+// peers are the nodes by the numbers under which a node knows their namespaces
+// (link-netnsid of ip-link(8)).
+func (n *Network) peers(node string) (map[string]string, error) {
+	h, err := netlink.NewHandleAt(netns.NsHandle(n.nodes[node].Fd()), unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("%s: open an rtnetlink socket: %w", node, err)
+	}
+	defer h.Close()
+	peers := map[string]string{}
+	for _, other := range n.names() {
+		id, err := h.GetNetNsIdByFd(n.nodes[other].Fd())
+		if err != nil {
+			return nil, fmt.Errorf("%s: ask for the number of the namespace of %s: %w", node, other, err)
+		}
+		if id >= 0 {
+			peers[fmt.Sprint(id)] = other
+		}
+	}
+	return peers, nil
+}
+
+// otherFamily is where the sysctls are of the family that a run is not about.
+var otherFamily = map[string]string{"IPv4": "net/ipv6/", "IPv6": "net/ipv4/"}
+
+// readSysctls reads, in the node that the thread is in, the sysctls that
+// netrig's nodes start with, for each interface too, and those that the script
+// has typed.
+func readSysctls(scope Scope, node string, links []map[string]any) (map[string]string, error) {
+	names := slices.Clone(scope.Typed.typed[node])
+	for _, s := range harness.Baseline(true) {
+		p := sysctlPath(s.Name)
+		if strings.HasPrefix(p, otherFamily[scope.Family]) {
+			continue
+		}
+		names = append(names, p)
+		if before, after, ok := strings.Cut(p, "/conf/default/"); ok {
+			for _, l := range links {
+				names = append(names, fmt.Sprintf("%s/conf/%s/%s", before, l["ifname"], after))
+			}
+		}
+	}
+	values := map[string]string{}
+	for _, name := range names {
+		value, err := os.ReadFile(filepath.Join("/proc/sys", name))
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // not in this kernel, or a device without IPv6
+			values[name] = none
+		case err != nil:
+			return nil, fmt.Errorf("%s: read a sysctl: %w", node, err)
+		default:
+			values[name] = strings.Join(strings.Fields(string(value)), " ")
+		}
+	}
+	return values, nil
+}
