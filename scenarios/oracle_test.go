@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -33,36 +32,86 @@ func TestOracle(t *testing.T) {
 			for _, f := range n.families() {
 				t.Run(f.name, func(t *testing.T) {
 					t.Parallel()
-					compare(t, n, f)
+					requireOracle(t, n.filters)
+					twins(t, n, f).alike(t)
 				})
 			}
 		})
 	}
 }
 
-func compare(t *testing.T, n network, f family) {
-	requireOracle(t, n.filters)
-	_, err := os.Stat(scriptOf(n.name))
-	require.NoError(t, err, "a network has a script in testdata/oracle, or a reason in withoutScript")
+// pair is a network twice: as its scenario leaves it and as its script does.
+type pair struct {
+	built, typed side
+	scope        oracle.Scope
+}
 
-	type result struct {
-		*oracle.Network
-		error
-	}
-	typing := make(chan result, 1)
+type side struct {
+	*oracle.Network
+	state oracle.State // nil when it is to be read
+}
+
+// twins builds and types a network.
+func twins(t *testing.T, n network, f family) *pair {
+	file := scriptOf(n.name)
+	require.FileExists(t, file, "a network has a script in testdata/oracle, or a reason in withoutScript")
+	var typed *oracle.Network
+	var err error
+	over := make(chan struct{})
 	go func() {
-		typed, err := oracle.Typed(scriptOf(n.name), f.name)
-		typing <- result{typed, err}
+		defer close(over)
+		typed, err = oracle.Typed(file, f.name)
 	}()
+	// First of all, so that the script is over also when the scenario fails.
+	t.Cleanup(func() {
+		if <-over; typed != nil {
+			typed.Close()
+		}
+	})
 	lab := n.body(t, f, "iptables")
-	typed := <-typing
-	require.NoError(t, typed.error)
-	defer typed.Close()
+	<-over
+	require.NoError(t, err)
 	built, err := oracle.OfLab(lab)
 	require.NoError(t, err)
-	defer built.Close()
+	t.Cleanup(built.Close)
+	return &pair{
+		built: side{Network: built}, typed: side{Network: typed},
+		scope: oracle.Scope{Family: f.name, Filters: n.filters, Typed: typed},
+	}
+}
 
-	alike(t, built, typed.Network, oracle.Scope{Family: f.name, Filters: n.filters, Typed: typed.Network})
+// compare compares until the differences are as wanted, or for settleTime.
+func (p *pair) compare(wanted func([]oracle.Difference) bool) (differences []oracle.Difference, err error) {
+	err = deadline.Poll(settleTime, "the oracle sees something else", func() (bool, error) {
+		for _, s := range []*side{&p.built, &p.typed} {
+			if s.state == nil {
+				if s.state, err = s.Read(p.scope); err != nil {
+					return false, err
+				}
+			}
+		}
+		differences = oracle.Compare(p.built.state, p.typed.state)
+		if wanted(differences) {
+			return true, nil
+		}
+		p.built.state, p.typed.state = nil, nil
+		return false, nil
+	})
+	return differences, err
+}
+
+// alike fails the test when the two differ.
+func (p *pair) alike(t testing.TB) {
+	t.Helper()
+	var built, typed oracle.State
+	differences, err := p.compare(func(all []oracle.Difference) bool {
+		built, typed = p.built.state, p.typed.state
+		return len(all) == 0
+	})
+	if len(differences) > 0 {
+		t.Fatalf("%d differences between the harness and the script:\n%s", len(differences), oracle.Report(differences, built, typed))
+	}
+	require.NoError(t, err)
 }
 
 // requireOracle skips the test where a program is missing that the scripts run
@@ -79,24 +128,3 @@ func requireOracle(t testing.TB, filters bool) {
 // lost carrier is noticed within a second where both ends of the cable have the
 // same index, which the scripts do not choose.
 const settleTime = 3 * time.Second
-
-// alike fails the test when the networks differ.
-func alike(t testing.TB, built, typed *oracle.Network, scope oracle.Scope) {
-	t.Helper()
-	var harness, script oracle.State
-	var differences []oracle.Difference
-	err := deadline.Poll(settleTime, "they still differ", func() (ok bool, err error) {
-		if harness, err = built.Read(scope); err != nil {
-			return false, err
-		}
-		if script, err = typed.Read(scope); err != nil {
-			return false, err
-		}
-		differences = oracle.Compare(harness, script)
-		return len(differences) == 0, nil
-	})
-	if len(differences) > 0 {
-		t.Fatalf("%d differences between the harness and the script:\n%s", len(differences), oracle.Report(differences, harness, script))
-	}
-	require.NoError(t, err)
-}

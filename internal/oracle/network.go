@@ -65,7 +65,8 @@ func (n *Network) names() []string {
 }
 
 // Run runs a program in a node, with input on its standard input, and returns
-// what it printed.
+// what it printed. The iptables programs are those of the nf_tables variant,
+// which the harness's backend "iptables" and the scripts use too.
 func (n *Network) Run(node, input, program string, args ...string) ([]byte, error) {
 	space := n.nodes[node]
 	if space == nil {
@@ -73,7 +74,7 @@ func (n *Network) Run(node, input, program string, args ...string) ([]byte, erro
 	}
 	ctx, cancel := deadline.Context(programPatience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program, args...)
+	cmd := exec.CommandContext(ctx, nftVariant(program), args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader([]byte(input)), &stdout, &stderr
 	// A child is in the namespace of the thread that starts it.

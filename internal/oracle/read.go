@@ -121,10 +121,9 @@ func hasBridge(links []map[string]any) bool {
 	})
 }
 
-// savedRules are the rules of the variant of iptables that the scripts use.
+// savedRules are the node's rules of a family.
 func (n *Network) savedRules(node, family string) (string, error) {
-	program := map[string]string{"IPv4": "iptables", "IPv6": "ip6tables"}[family]
-	out, err := n.Run(node, "", nftVariant(program, "-save"))
+	out, err := n.Run(node, "", map[string]string{"IPv4": "iptables-save", "IPv6": "ip6tables-save"}[family])
 	return string(out), err
 }
 

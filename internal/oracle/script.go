@@ -3,6 +3,7 @@ package oracle
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/netrig/netrig/internal/deadline"
 	"github.com/netrig/netrig/internal/ns"
+	"github.com/netrig/netrig/internal/sandbox"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,6 +31,9 @@ const (
 // network and mount namespaces with a /run of their own, and returns the
 // network that it typed. The script's processes are gone when it returns.
 func Typed(script, family string) (*Network, error) {
+	if !sandbox.Active() {
+		return nil, errors.New("scripts are run inside the sandbox only: call harness.Main from TestMain")
+	}
 	s := &session{
 		Network: &Network{nodes: map[string]*ns.Namespace{}, typed: map[string][]string{}},
 		script:  script, family: family,
@@ -241,9 +246,9 @@ func furnish() error {
 			return err
 		}
 	}
-	for _, program := range []string{"iptables", "ip6tables"} {
-		if nft, err := exec.LookPath(nftVariant(program, "")); err == nil {
-			if err := os.Symlink(nft, filepath.Join(tools, program)); err != nil {
+	for program := range variants {
+		if file, err := exec.LookPath(nftVariant(program)); err == nil {
+			if err := os.Symlink(file, filepath.Join(tools, program)); err != nil {
 				return err
 			}
 		}
@@ -251,16 +256,19 @@ func furnish() error {
 	return nil
 }
 
-// nftVariant is the program of the nf_tables variant of iptables, which the
-// backend "iptables" of the harness is, whatever the plain name means here.
-func nftVariant(program, suffix string) string {
-	if name := program + "-nft" + suffix; exists(name) {
-		return name
-	}
-	return program + suffix
+// variants are the programs of iptables by the names of the nf_tables variant.
+var variants = map[string]string{
+	"iptables": "iptables-nft", "iptables-save": "iptables-nft-save",
+	"ip6tables": "ip6tables-nft", "ip6tables-save": "ip6tables-nft-save",
 }
 
-func exists(program string) bool {
-	_, err := exec.LookPath(program)
-	return err == nil
+// nftVariant is the program of that name; of the iptables programs the one of the
+// nf_tables variant, whatever the plain name means here.
+func nftVariant(program string) string {
+	if nft, ok := variants[program]; ok {
+		if _, err := exec.LookPath(nft); err == nil {
+			return nft
+		}
+	}
+	return program
 }

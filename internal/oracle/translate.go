@@ -2,15 +2,15 @@ package oracle
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 )
 
 // or stands between the names of interfaces of which any may be meant.
 const or = "|"
+
+const noMAC = "00:00:00:00:00:00"
 
 // names are the interfaces of a network, as "node:interface", by what means
 // something in this network only.
@@ -52,7 +52,8 @@ func namesOf(all map[string]raw) names {
 			name := node + ":" + o["ifname"]
 			known.byIndex[node+" "+o["ifindex"]] = name
 			known.bridges[name] = o["linkinfo.info_kind"] == "bridge"
-			if o["link_type"] == "ether" {
+			// A bridge without a port has none, or that of its last one.
+			if o["link_type"] == "ether" && o["address"] != noMAC {
 				known.macs[o["address"]] = append(known.macs[o["address"]], name)
 			}
 			for _, a := range addresses(l) {
@@ -188,11 +189,6 @@ func (k names) all(o Object, named ...string) Object {
 }
 
 func (k names) value(text string) string {
-	// A bridge's id is its priority and its MAC, without leading zeros:
-	// "8000.2:0:1:0:0:2".
-	if priority, mac, ok := strings.Cut(text, "."); ok && strings.Count(mac, ":") == 5 {
-		return priority + "." + k.value(fullMAC(mac))
-	}
 	owners := k.owners(text)
 	if len(owners) == 0 {
 		return text
@@ -202,18 +198,6 @@ func (k names) value(text string) string {
 		tagged[i] = tag(text, o)
 	}
 	return strings.Join(tagged, or)
-}
-
-func fullMAC(short string) string {
-	mac := net.HardwareAddr{}
-	for part := range strings.SplitSeq(short, ":") {
-		octet, err := strconv.ParseUint(part, 16, 8)
-		if err != nil {
-			return short
-		}
-		mac = append(mac, byte(octet))
-	}
-	return mac.String()
 }
 
 // flatten writes nested objects as one, with dots between the names; lists of

@@ -104,6 +104,12 @@ func (t *tuner) await() error {
 			return false, err
 		}
 		for _, l := range links {
+			// One by one: the kernel then looks at the carrier at once. It would take up
+			// to a second by itself where both ends of a cable have the same index, which
+			// the scripts do not choose (linkwatch_sync_dev, net/core/link_watch.c).
+			if l, err = t.route.LinkByIndex(l.Attrs().Index); err != nil {
+				return false, err
+			}
 			if waiting, err = t.unready(l); waiting != "" || err != nil {
 				return false, err
 			}

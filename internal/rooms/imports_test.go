@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 	"internal/firewall": {"internal/deadline", "internal/ns"},
 	"internal/link":     {"internal/ns"},
 	"internal/ns":       {},
+	"internal/oracle":   {"harness", "internal/deadline", "internal/link", "internal/ns", "internal/sandbox"},
 	"internal/sandbox":  {},
 	"internal/trial":    {},
 	"internal/try":      {},
