@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/netrig/netrig/harness"
+	"github.com/netrig/netrig/internal/link"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
@@ -41,6 +42,9 @@ type raw struct {
 // Read reads the state of every node, by the programs ip, bridge and
 // iptables-save inside it.
 func (n *Network) Read(scope Scope) (State, error) {
+	if err := n.lookAtCarriers(); err != nil {
+		return nil, err
+	}
 	names := n.names()
 	answers, errs := make([]raw, len(names)), make([]error, len(names))
 	var reading sync.WaitGroup
@@ -130,22 +134,64 @@ func (n *Network) savedRules(node, family string) (string, error) {
 // peers are the nodes by the numbers under which a node knows their namespaces
 // (link-netnsid of ip-link(8)).
 func (n *Network) peers(node string) (map[string]string, error) {
+	peers := map[string]string{}
+	err := n.netlink(node, func(h *netlink.Handle) error {
+		for _, other := range n.names() {
+			id, err := h.GetNetNsIdByFd(n.nodes[other].Fd())
+			if err != nil {
+				return fmt.Errorf("ask for the number of the namespace of %s: %w", other, err)
+			}
+			if id >= 0 {
+				peers[fmt.Sprint(id)] = other
+			}
+		}
+		return nil
+	})
+	return peers, err
+}
+
+// lookAtCarriers asks for every link by itself. From 6.12 on the kernel then
+// takes note at once of a carrier that has come or gone, which may take it a
+// second otherwise (linkwatch_sync_dev, net/core/link_watch.c); older ones are
+// waited for by who compares. Twice: that of a bridge follows its ports'.
+func (n *Network) lookAtCarriers() error {
+	for range 2 {
+		for _, node := range n.names() {
+			err := n.netlink(node, func(h *netlink.Handle) error {
+				links, err := linksOf(h)
+				for _, l := range links {
+					if _, e := h.LinkByIndex(l.Attrs().Index); err == nil {
+						err = e
+					}
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (n *Network) netlink(node string, f func(*netlink.Handle) error) error {
 	h, err := netlink.NewHandleAt(netns.NsHandle(n.nodes[node].Fd()), unix.NETLINK_ROUTE)
 	if err != nil {
-		return nil, fmt.Errorf("%s: open an rtnetlink socket: %w", node, err)
+		return fmt.Errorf("%s: open an rtnetlink socket: %w", node, err)
 	}
 	defer h.Close()
-	peers := map[string]string{}
-	for _, other := range n.names() {
-		id, err := h.GetNetNsIdByFd(n.nodes[other].Fd())
-		if err != nil {
-			return nil, fmt.Errorf("%s: ask for the number of the namespace of %s: %w", node, other, err)
-		}
-		if id >= 0 {
-			peers[fmt.Sprint(id)] = other
-		}
+	if err := f(h); err != nil {
+		return fmt.Errorf("%s: %w", node, err)
 	}
-	return peers, nil
+	return nil
+}
+
+func linksOf(h *netlink.Handle) (links []netlink.Link, err error) {
+	err = link.Retry(func() error {
+		links, err = h.LinkList()
+		return err
+	})
+	return links, err
 }
 
 // otherFamily is where the sysctls are of the family that a run is not about.

@@ -71,7 +71,7 @@ func applyBaseline(ipv6 bool) error {
 var impatient = link.NeighborTimers{Retransmit: 20 * time.Millisecond, DelayProbe: time.Minute}
 
 func (t *tuner) tune() error {
-	links, err := t.links()
+	links, err := linksOf(t.route)
 	if err != nil {
 		return err
 	}
@@ -99,14 +99,13 @@ const readyTime = 5 * time.Second
 func (t *tuner) await() error {
 	waiting := ""
 	err := deadline.Poll(readyTime, "the script's cables are not ready", func() (bool, error) {
-		links, err := t.links()
+		links, err := linksOf(t.route)
 		if err != nil {
 			return false, err
 		}
 		for _, l := range links {
-			// One by one: the kernel then looks at the carrier at once. It would take up
-			// to a second by itself where both ends of a cable have the same index, which
-			// the scripts do not choose (linkwatch_sync_dev, net/core/link_watch.c).
+			// One by one, as in lookAtCarriers: a cable may wait for a second where both
+			// ends have the same index, which the scripts do not choose.
 			if l, err = t.route.LinkByIndex(l.Attrs().Index); err != nil {
 				return false, err
 			}
@@ -141,12 +140,4 @@ func (t *tuner) unready(l netlink.Link) (why string, err error) {
 		}
 	}
 	return "", err
-}
-
-func (t *tuner) links() (links []netlink.Link, err error) {
-	err = link.Retry(func() error {
-		links, err = t.route.LinkList()
-		return err
-	})
-	return links, err
 }

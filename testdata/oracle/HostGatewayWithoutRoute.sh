@@ -26,8 +26,8 @@ ip -n outside route add "$(net 1)" via "$(addr 9 1)"
 # Nobody has the outside address on the cable; the host has its own. IPv6 does
 # not even ask.
 if [ "$family" = IPv4 ]; then
-  ip netns exec ns1 ping -n -c 1 -W 4 -I eth0 "$(addr 9 2)" >/dev/null || true
-  ip netns exec ns1 ping -n -c 1 -W 4 -I eth0 "$(addr 9 1)" >/dev/null
+  ping0 ns1 "$(addr 9 2)" -I eth0
+  ping1 ns1 "$(addr 9 1)" -I eth0
 fi
 ip -n ns1 route add default via "$(addr 1 254)"
 ping1 ns1 "$(addr 9 2)"

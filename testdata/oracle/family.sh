@@ -69,22 +69,26 @@ ipt() {
   esac
 }
 
-# ping1 NODE TARGET sends one ping, when the cables are ready; it fails when
-# nothing comes back.
+# ping1 NODE TARGET [OPTIONS] sends one ping, when the cables are ready; it fails
+# when nothing comes back. The options are ping's.
 ping1() {
   ask ready
-  if ! ip netns exec "$1" ping -n -c 1 -W 1 "$2" >/dev/null 2>&1; then
-    echo "$0: $1 cannot reach $2" >&2
+  from=$1 target=$2
+  shift 2
+  if ! ip netns exec "$from" ping -n -c 1 -W 1 "$@" "$target" >/dev/null 2>&1; then
+    echo "$0: $from cannot reach $target" >&2
     return 1
   fi
 }
 
-# ping0 NODE TARGET sends one ping that is to get no answer, for what it leaves
-# behind on its way.
+# ping0 NODE TARGET [OPTIONS] sends one ping that is to get no answer, for what
+# it leaves behind on its way.
 ping0() {
   ask ready
-  if ip netns exec "$1" ping -n -c 1 -W 0.2 "$2" >/dev/null 2>&1; then
-    echo "$0: $1 reaches $2" >&2
+  from=$1 target=$2
+  shift 2
+  if ip netns exec "$from" ping -n -c 1 -W 0.2 "$@" "$target" >/dev/null 2>&1; then
+    echo "$0: $from reaches $target" >&2
     return 1
   fi
 }
