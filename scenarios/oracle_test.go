@@ -1,13 +1,17 @@
 package scenarios
 
 import (
+	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/netrig/netrig/harness"
 	"github.com/netrig/netrig/internal/deadline"
 	"github.com/netrig/netrig/internal/oracle"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -37,6 +41,28 @@ func TestOracle(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// A script whose network has gone, or has another name, would never run.
+func TestOracleScriptsHaveNetworks(t *testing.T) {
+	files, err := filepath.Glob(scriptOf("*"))
+	require.NoError(t, err)
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".sh")
+		known := slices.ContainsFunc(networks, func(n network) bool { return n.name == name })
+		assert.True(t, known || name == "family", "%s: there is no network %s", file, name)
+	}
+}
+
+// The scripts spell addresses as the scenarios do.
+func TestOracleSpellsFamiliesAlike(t *testing.T) {
+	t.Parallel()
+	harness.RequireProgram(t, "sh")
+	for _, f := range families {
+		out, err := exec.Command("sh", "-c", `. "$0"; addr 1 2; with 16 254; net 9`, scriptOf("family"), f.name).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		assert.Equal(t, f.addr(1, 2)+"\n"+f.with(16, 254)+"\n"+f.net(9)+"\n", string(out))
 	}
 }
 

@@ -87,8 +87,12 @@ func (r raw) objects(node string, known names) Node {
 	for _, l := range r.links {
 		o := flatten(l)
 		name := o["ifname"]
-		for _, a := range addresses(l) {
+		for i, a := range addresses(l) {
 			address := flatten(a)
+			if address["family"] == "inet" {
+				// The first is the source of what goes out. Those of IPv6 are chosen by rules.
+				address["place"] = fmt.Sprint(i)
+			}
 			n.put(fmt.Sprintf("address %s/%s dev %s", known.one(address["local"], node, name), address["prefixlen"], name),
 				known.all(address, "local", "prefixlen"))
 		}
@@ -101,7 +105,7 @@ func (r raw) objects(node string, known names) Node {
 		} else if o["link"] != "" {
 			o["peer"] = node + ":" + o["link"]
 		}
-		n.put("link "+name, known.all(o, "ifname", "addr_info"))
+		n.put("link "+name, known.all(o, "ifname"))
 	}
 	for _, route := range r.routes {
 		o := flatten(route)
@@ -212,6 +216,9 @@ func (o Object) add(prefix string, value any) {
 	switch v := value.(type) {
 	case map[string]any:
 		for name, inner := range v {
+			if name == "addr_info" { // objects of their own
+				continue
+			}
 			if prefix != "" {
 				name = prefix + "." + name
 			}
