@@ -38,11 +38,20 @@ func Compare(harness, script State) []Difference {
 			all = append(all, Difference{Node: node, Harness: present(h != nil, "the node"), Script: present(s != nil, "the node")})
 			continue
 		}
-		for _, object := range both(h, s) {
-			for _, d := range compareObjects(object, h[object], s[object]) {
-				d.Node = node
-				all = append(all, d)
-			}
+		all = append(all, compareNodes(node, h, s)...)
+	}
+	return all
+}
+
+func compareNodes(name string, h, s Node) (all []Difference) {
+	off := h[disableIPv6]["value"] == "1" && s[disableIPv6]["value"] == "0"
+	for _, object := range both(h, s) {
+		if off && ipv6Off(object) {
+			continue
+		}
+		for _, d := range compareObjects(object, h[object], s[object]) {
+			d.Node = name
+			all = append(all, d)
 		}
 	}
 	return all

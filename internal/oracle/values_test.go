@@ -169,6 +169,30 @@ func TestNoFieldIsPassedOver(t *testing.T) {
 	assert.Greater(t, fields, 50)
 }
 
+// A node of the harness has IPv6 off until it gets an address, one of a script
+// has it on: what the kernel makes of that is no difference, anything more is.
+func TestNodeWithoutIPv6(t *testing.T) {
+	built := func() State {
+		return State{"host": {disableIPv6: {"value": "1"}, "address 10.0.0.1/8 dev br0": {"scope": "global"}}}
+	}
+	typed := func() State {
+		return State{"host": {
+			disableIPv6: {"value": "0"}, "address 10.0.0.1/8 dev br0": {"scope": "global"}, "address fe80(host:br0)/64 dev br0": {"scope": "link"},
+			"route unicast fe80::/64 dev br0 table main metric 256": {}, "route local fe80(host:br0) dev br0 table local metric 0": {},
+			"route multicast ff00::/8 dev br0 table local metric 256": {}, "sysctl net/ipv6/conf/br0/disable_ipv6": {"value": "0"},
+		}}
+	}
+	assert.Empty(t, Compare(built(), typed()))
+	for _, object := range []string{"address fd00::1/64 dev br0", "route unicast fd00::/64 dev br0 table main metric 256", "sysctl net/ipv6/conf/br0/forwarding"} {
+		more := typed()
+		more["host"][object] = Object{}
+		assert.Len(t, Compare(built(), more), 1, object)
+	}
+	on := built()
+	on["host"][disableIPv6]["value"] = "0"
+	assert.Len(t, Compare(on, typed()), 5)
+}
+
 func TestReportHasBothSides(t *testing.T) {
 	built := State{"host": {"link eth0": {"mtu": "1500"}, "link eth1": {"mtu": "1500"}, "rule IPv4 0": {"table": "local"}}}
 	typed := State{"host": {"link eth0": {"mtu": "1400"}, "rule IPv4 0": {"table": "local"}}, "ns1": {}}
