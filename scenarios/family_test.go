@@ -18,12 +18,23 @@ type family struct {
 
 var families = []family{{"IPv4", false}, {"IPv6", true}}
 
-// addr is a host's address: addr(1, 2) is 192.168.1.2 or fd00:1::2.
+// addr is a host's address: addr(1, 2) is 192.168.1.2 or fd00:1::2. Subnets 10
+// and 172 are those of two articles, 10.1.1.0/24 and 172.16.0.0/24.
 func (f family) addr(subnet, host int) string {
 	if f.v6 {
 		return fmt.Sprintf("fd00:%d::%d", subnet, host)
 	}
-	return fmt.Sprintf("192.168.%d.%d", subnet, host)
+	return fmt.Sprintf("%s.%d", subnetIPv4(subnet), host)
+}
+
+func subnetIPv4(subnet int) string {
+	switch subnet {
+	case 10:
+		return "10.1.1"
+	case 172:
+		return "172.16.0"
+	}
+	return fmt.Sprintf("192.168.%d", subnet)
 }
 
 // with is a host's address with its prefix length, as a port takes it.
@@ -36,7 +47,7 @@ func (f family) net(subnet int) string {
 	if f.v6 {
 		return fmt.Sprintf("fd00:%d::/64", subnet)
 	}
-	return fmt.Sprintf("192.168.%d.0/24", subnet)
+	return subnetIPv4(subnet) + ".0/24"
 }
 
 func (f family) bits() int {

@@ -26,11 +26,11 @@ func masqueradeUplinkMoved(t testing.TB, f family, backend string) *harness.Lab 
 	echo := assert.Reachable(t, u.ns[0], f.addr(9, 2))
 	assert.TTL(t, echo, 63)
 	assert.Path(t, echo.Request,
-		f.hop("ns1:eth0", f.addr(1, 1), f.addr(9, 2), "out ttl 64"), "host:veth1 in ttl 64", "host:br0 in ttl 64",
+		f.hop("ns1:eth0", f.addr(10, 1), f.addr(9, 2), "out ttl 64"), "host:veth1 in ttl 64", "host:br0 in ttl 64",
 		f.hop("host:br0", f.addr(9, 1), f.addr(9, 2), "out ttl 63"), "host:eth0 out ttl 63", "outside:eth0 in ttl 63")
 	assert.Path(t, echo.Reply,
 		"outside:eth0 out ttl 64", "host:eth0 in", f.hop("host:br0", f.addr(9, 2), f.addr(9, 1), "in ttl 64"),
-		f.hop("host:br0", f.addr(9, 2), f.addr(1, 1), "out ttl 63"), "host:veth1 out", "ns1:eth0 in ttl 63")
+		f.hop("host:br0", f.addr(9, 2), f.addr(10, 1), "out ttl 63"), "host:veth1 out", "ns1:eth0 in ttl 63")
 	assert.Neighbor(t, u.outside, f.addr(9, 1), u.br0.MAC())
 	assert.Learned(t, u.br0, u.outside.MAC("eth0"), "eth0")
 	assertHeardOutside(t, f, u, echo)
@@ -51,9 +51,9 @@ func masqueradeUplinkMoved(t testing.TB, f family, backend string) *harness.Lab 
 	require.EqualValues(u.lab, 2, u.rule.Packets())
 
 	// Between the namespaces the bridge alone is at work.
-	inside := assert.Reachable(t, u.ns[0], f.addr(1, 2))
+	inside := assert.Reachable(t, u.ns[0], f.addr(10, 2))
 	assert.TTL(t, inside, 64)
-	assert.Path(t, inside.Request, "ns1:eth0 out", "host:veth1 in", "host:veth2 out", f.hop("ns2:eth0", f.addr(1, 1), f.addr(1, 2), "in ttl 64"))
+	assert.Path(t, inside.Request, "ns1:eth0 out", "host:veth1 in", "host:veth2 out", f.hop("ns2:eth0", f.addr(10, 1), f.addr(10, 2), "in ttl 64"))
 	require.EqualValues(u.lab, 2, u.rule.Packets())
 	assert.NoConnection(t, u.host, u.inside(f))
 	return u.lab
@@ -79,25 +79,25 @@ func masqueradeUplinkFiltered(t testing.TB, f family, backend string) *harness.L
 	echo := assert.Reachable(t, u.ns[0], f.addr(9, 2))
 	assert.TTL(t, echo, 64)
 	assert.Path(t, echo.Request,
-		f.hop("ns1:eth0", f.addr(1, 1), f.addr(9, 2), "out ttl 64"), "host:veth1 in ttl 64", "host:br0 in ttl 64",
+		f.hop("ns1:eth0", f.addr(10, 1), f.addr(9, 2), "out ttl 64"), "host:veth1 in ttl 64", "host:br0 in ttl 64",
 		f.hop("host:br0", f.addr(9, 1), f.addr(9, 2), "out ttl 63"), "host:eth0 out ttl 63", "outside:eth0 in ttl 63")
 	assert.Path(t, echo.Reply,
 		"outside:eth0 out ttl 64", f.hop("host:eth0", f.addr(9, 2), f.addr(9, 1), "in ttl 64"),
-		f.hop("host:br0", f.addr(9, 2), f.addr(1, 1), "out ttl 64"), "host:veth1 out ttl 64", "ns1:eth0 in ttl 64")
+		f.hop("host:br0", f.addr(9, 2), f.addr(10, 1), "out ttl 64"), "host:veth1 out ttl 64", "ns1:eth0 in ttl 64")
 	assertHeardOutside(t, f, u, echo)
 	require.EqualValues(u.lab, 1, u.rule.Packets())
 
-	inside := assert.Reachable(t, u.ns[0], f.addr(1, 2))
+	inside := assert.Reachable(t, u.ns[0], f.addr(10, 2))
 	assert.TTL(t, inside, 64)
 	assert.Path(t, inside.Request,
-		f.hop("ns1:eth0", f.addr(1, 1), f.addr(1, 2), "out ttl 64"), "host:veth1 in",
-		f.hop("host:veth2", f.addr(1, 254), f.addr(1, 2), "out ttl 64"), "ns2:eth0 in ttl 64")
+		f.hop("ns1:eth0", f.addr(10, 1), f.addr(10, 2), "out ttl 64"), "host:veth1 in",
+		f.hop("host:veth2", f.addr(10, 254), f.addr(10, 2), "out ttl 64"), "ns2:eth0 in ttl 64")
 	assert.Path(t, inside.Reply,
-		f.hop("ns2:eth0", f.addr(1, 2), f.addr(1, 254), "out ttl 64"), "host:veth2 in",
-		f.hop("host:br0", f.addr(1, 2), f.addr(1, 1), "out ttl 64"), "host:veth1 out", "ns1:eth0 in ttl 64")
+		f.hop("ns2:eth0", f.addr(10, 2), f.addr(10, 254), "out ttl 64"), "host:veth2 in",
+		f.hop("host:br0", f.addr(10, 2), f.addr(10, 1), "out ttl 64"), "host:veth1 out", "ns1:eth0 in ttl 64")
 	require.EqualValues(u.lab, 2, u.rule.Packets())
 	flow := assert.Connection(t, u.host, u.inside(f))
-	require.Equal(u.lab, f.addr(1, 254), flow.Reply.Destination.Addr().String())
-	assert.Neighbor(t, u.ns[1], f.addr(1, 254), u.br0.MAC())
+	require.Equal(u.lab, f.addr(10, 254), flow.Reply.Destination.Addr().String())
+	assert.Neighbor(t, u.ns[1], f.addr(10, 254), u.br0.MAC())
 	return u.lab
 }

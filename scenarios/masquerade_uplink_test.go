@@ -25,8 +25,8 @@ func masqueradeUplinkCold(t testing.TB, f family, backend string) *harness.Lab {
 	u.host.FlushNeighbors()
 
 	lost := assert.Unreachable(t, u.ns[0], f.addr(9, 2), assert.HostUnreachable.By(f.addr(9, 1)))
-	assert.Path(t, lost.Request, f.hop("ns1:eth0", f.addr(1, 1), f.addr(9, 2), "out ttl 64"), "host:veth1 in ttl 64", "host:br0 in ttl 64")
-	assert.Path(t, lost.Error, f.hop("host:br0", f.addr(9, 1), f.addr(1, 1), "out ttl 64"), "host:veth1 out", "ns1:eth0 in")
+	assert.Path(t, lost.Request, f.hop("ns1:eth0", f.addr(10, 1), f.addr(9, 2), "out ttl 64"), "host:veth1 in ttl 64", "host:br0 in ttl 64")
+	assert.Path(t, lost.Error, f.hop("host:br0", f.addr(9, 1), f.addr(10, 1), "out ttl 64"), "host:veth1 out", "ns1:eth0 in")
 
 	// The outside machine did answer, to the uplink, but the bridge got it.
 	assert.Seen(t, lost.Window, capture.Match{Node: "outside", Direction: capture.In, Kind: ask, SrcMAC: u.host.MAC("eth0")})
@@ -55,11 +55,11 @@ func masqueradeUplinkWarm(t testing.TB, f family, backend string) *harness.Lab {
 	assert.TTL(t, echo, 63)
 	// Out by the uplink itself, back by the bridge.
 	assert.Path(t, echo.Request,
-		f.hop("ns1:eth0", f.addr(1, 1), f.addr(9, 2), "out ttl 64"), "host:veth1 in ttl 64", "host:br0 in ttl 64",
+		f.hop("ns1:eth0", f.addr(10, 1), f.addr(9, 2), "out ttl 64"), "host:veth1 in ttl 64", "host:br0 in ttl 64",
 		f.hop("host:eth0", f.addr(9, 1), f.addr(9, 2), "out ttl 63"), "outside:eth0 in ttl 63")
 	assert.Path(t, echo.Reply,
 		"outside:eth0 out ttl 64", "host:eth0 in", f.hop("host:br0", f.addr(9, 2), f.addr(9, 1), "in ttl 64"),
-		f.hop("host:br0", f.addr(9, 2), f.addr(1, 1), "out ttl 63"), "host:veth1 out", "ns1:eth0 in ttl 63")
+		f.hop("host:br0", f.addr(9, 2), f.addr(10, 1), "out ttl 63"), "host:veth1 out", "ns1:eth0 in ttl 63")
 	assert.NotSeen(t, echo.Window, capture.Match{Node: "outside", Kind: ask, SrcMAC: u.host.MAC("eth0")})
 	require.EqualValues(u.lab, 1, u.rule.Packets())
 	assertHeardOutside(t, f, u, echo)
@@ -87,15 +87,15 @@ func uplinkOnBridge(t testing.TB, f family, backend string, namespaces int) *upl
 	lab.Connect(u.eth0, u.outside.Port("eth0", f.with(9, 2)))
 	assert.TTL(t, assert.Reachable(t, u.host, f.addr(9, 2)), 64)
 
-	u.br0 = u.host.Bridge("br0", harness.Address(f.with(1, 254)))
+	u.br0 = u.host.Bridge("br0", harness.Address(f.with(10, 254)))
 	u.ns = lab.Nodes("ns%d", namespaces)
 	for i, n := range u.ns {
-		lab.Connect(n.Port("eth0", f.with(1, i+1)), u.br0.Port([]string{"veth1", "veth2"}[i]))
-		n.AddDefaultRoute(f.addr(1, 254))
+		lab.Connect(n.Port("eth0", f.with(10, i+1)), u.br0.Port([]string{"veth1", "veth2"}[i]))
+		n.AddDefaultRoute(f.addr(10, 254))
 	}
 	u.br0.Attach(u.eth0)
 	u.host.EnableForwarding()
-	u.rule = u.host.Masquerade(harness.NAT{Source: f.net(1)})
+	u.rule = u.host.Masquerade(harness.NAT{Source: f.net(10)})
 	return u
 }
 
@@ -107,7 +107,7 @@ func (u *uplink) moveAddress(f family) {
 
 // inside is a tracked connection from ns1 to ns2.
 func (u *uplink) inside(f family) harness.Connection {
-	address := func(host int) netip.AddrPort { return netip.AddrPortFrom(netip.MustParseAddr(f.addr(1, host)), 0) }
+	address := func(host int) netip.AddrPort { return netip.AddrPortFrom(netip.MustParseAddr(f.addr(10, host)), 0) }
 	return harness.Connection{Original: harness.Tuple{Source: address(1), Destination: address(2)}}
 }
 
@@ -117,6 +117,6 @@ func assertHeardOutside(t testing.TB, f family, u *uplink, e *assert.Exchange) {
 	t.Helper()
 	ask, _ := f.resolution()
 	heard := assert.Seen(t, e.Window, capture.Match{Node: "outside", Direction: capture.In, Kind: ask, SrcMAC: u.ns[0].MAC("eth0")})
-	asked := heard.ARP == nil && heard.ND.Target.String() == f.addr(1, 254) || heard.ARP != nil && heard.Dst.String() == f.addr(1, 254)
+	asked := heard.ARP == nil && heard.ND.Target.String() == f.addr(10, 254) || heard.ARP != nil && heard.Dst.String() == f.addr(10, 254)
 	require.True(u.lab, asked, "ns1 asks for its gateway: %s", heard)
 }

@@ -5,15 +5,15 @@
 
 node host outside ns1 ns2
 ip -n host link add br0 type bridge
-ip -n host addr add "$(with 1 254)" dev br0
+ip -n host addr add "$(with 172 254)" dev br0
 ip -n host link set br0 up
 ip link add eth0 netns ns1 type veth peer name veth1 netns host
-ip -n ns1 addr add "$(with 1 1)" dev eth0
+ip -n ns1 addr add "$(with 172 1)" dev eth0
 ip -n ns1 link set eth0 up
 ip -n host link set veth1 master br0
 ip -n host link set veth1 up
 ip link add eth0 netns ns2 type veth peer name veth2 netns host
-ip -n ns2 addr add "$(with 1 2)" dev eth0
+ip -n ns2 addr add "$(with 172 2)" dev eth0
 ip -n ns2 link set eth0 up
 ip -n host link set veth2 master br0
 ip -n host link set veth2 up
@@ -22,15 +22,15 @@ ip -n host addr add "$(with 9 1)" dev eth0
 ip -n outside addr add "$(with 9 2)" dev eth0
 ip -n host link set eth0 up
 ip -n outside link set eth0 up
-ip -n ns1 route add default via "$(addr 1 254)"
-ip -n ns2 route add default via "$(addr 1 254)"
+ip -n ns1 route add default via "$(addr 172 254)"
+ip -n ns2 route add default via "$(addr 172 254)"
 case $family in
   IPv4) ip netns exec host sysctl -qw net.ipv4.ip_forward=1 ;;
   IPv6) ip netns exec host sysctl -qw net.ipv6.conf.all.forwarding=1 ;;
 esac
-ipt host -t nat -A POSTROUTING -s "$(net 1)" ! -o br0 -j MASQUERADE
+ipt host -t nat -A POSTROUTING -s "$(net 172)" ! -o br0 -j MASQUERADE
 ping1 host "$(addr 9 2)"
 ping1 ns1 "$(addr 9 2)"
 ping1 ns2 "$(addr 9 2)"
-ping1 ns1 "$(addr 1 2)"
-ping1 host "$(addr 1 2)"
+ping1 ns1 "$(addr 172 2)"
+ping1 host "$(addr 172 2)"

@@ -14,12 +14,19 @@ family=${1:-}
 # addr SUBNET HOST is an address: `addr 1 2` is 192.168.1.2 or fd00:1::2.
 # with SUBNET HOST is the same with its prefix length, as an interface takes it.
 # net SUBNET is a subnet's prefix: `net 1` is 192.168.1.0/24 or fd00:1::/64.
+# Subnets 10 and 172 are those of two articles, 10.1.1.0/24 and 172.16.0.0/24.
 # The same as in scenarios/family_test.go, which a test holds them to.
 case $family in
   IPv4)
-    addr() { echo "192.168.$1.$2"; }
-    with() { echo "192.168.$1.$2/24"; }
-    net() { echo "192.168.$1.0/24"; }
+    addr() {
+      case $1 in
+        10) echo "10.1.1.$2" ;;
+        172) echo "172.16.0.$2" ;;
+        *) echo "192.168.$1.$2" ;;
+      esac
+    }
+    with() { echo "$(addr "$1" "$2")/24"; }
+    net() { echo "$(addr "$1" 0)/24"; }
     iptables=iptables
     ;;
   IPv6)
