@@ -95,7 +95,7 @@ func packageOf(program string) string {
 		"brctl": "bridge-utils", "ping": "iputils-ping", "arping": "iputils-arping", "nft": "nftables",
 		"iptables-legacy": "iptables", "ip6tables-legacy": "iptables", "ip6tables": "iptables",
 		"iptables-nft": "iptables", "ip6tables-nft": "iptables", "iptables-save": "iptables",
-		"dnsmasq": "dnsmasq-base", "nsenter": "util-linux",
+		"dnsmasq": "dnsmasq-base", "nsenter": "util-linux", "sysctl": "procps", "readlink": "coreutils", "timeout": "coreutils",
 	}
 	if p, ok := packages[program]; ok {
 		return p

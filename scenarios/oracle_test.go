@@ -144,7 +144,7 @@ func (p *pair) alike(t testing.TB) {
 // or that is asked for the state.
 func requireOracle(t testing.TB, filters bool) {
 	t.Helper()
-	harness.RequireProgram(t, "sh", "bash", "ip", "bridge", "sysctl", "ping", "readlink")
+	harness.RequireProgram(t, "sh", "bash", "ip", "bridge", "sysctl", "ping", "readlink", "timeout")
 	if filters {
 		harness.RequireBackend(t, "iptables")
 	}

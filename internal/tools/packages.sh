@@ -13,7 +13,7 @@ wanted=()
 for arg in "$@"; do
   case $arg in
     test) wanted+=(iproute2:ip iptables:iptables nftables:nft conntrack:conntrack
-      iputils-ping:ping tcpdump:tcpdump tshark:tshark) ;;
+      iputils-ping:ping procps:sysctl tcpdump:tcpdump tshark:tshark) ;;
     lint) wanted+=(shellcheck:shellcheck) ;;
     race) wanted+=(gcc:gcc libc6-dev:/usr/include/stdlib.h) ;;
     stress) wanted+=(stress-ng:stress-ng) ;;
