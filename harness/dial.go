@@ -45,6 +45,7 @@ func (n *Node) dialWith(ctx context.Context, d *net.Dialer, network, address str
 	}
 	// The same holds for a second family's attempt.
 	d.FallbackDelay = -1
+	d.KeepAlive = noKeepAlive
 	var conn net.Conn
 	for _, h := range hosts {
 		err = n.space.Do(func() error {
@@ -58,6 +59,10 @@ func (n *Node) dialWith(ctx context.Context, d *net.Dialer, network, address str
 	return nil, fmt.Errorf("node %s: %w", n.name, err)
 }
 
+// noKeepAlive leaves out the probes that Go has a connection send after 15 s
+// without traffic: on a slow machine they would get into captures.
+const noKeepAlive = -1
+
 func localAddr(network, local string) (net.Addr, error) {
 	if strings.HasPrefix(network, "udp") {
 		return net.ResolveUDPAddr(network, local)
@@ -69,7 +74,8 @@ func localAddr(network, local string) (net.Addr, error) {
 // ":80". The listener closes when the test ends.
 func (n *Node) Listen(network, address string) (net.Listener, error) {
 	var l net.Listener
-	err := n.space.Do(func() (err error) { l, err = net.Listen(network, address); return err })
+	listen := net.ListenConfig{KeepAlive: noKeepAlive}
+	err := n.space.Do(func() (err error) { l, err = listen.Listen(context.Background(), network, address); return err })
 	if err != nil {
 		return nil, fmt.Errorf("node %s: %w", n.name, err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/dns/dnsmessage"
+	"golang.org/x/sys/unix"
 )
 
 func TestCommandSeesItsNode(t *testing.T) {
@@ -112,6 +113,29 @@ func TestDialAndListen(t *testing.T) {
 	assert.Contains(t, err.Error(), "node a")
 	_, err = a.Dial("tcp", "10.0.0.1:80")
 	require.ErrorIs(t, err, syscall.ENETUNREACH)
+}
+
+// A connection without traffic sends nothing by itself, at neither end.
+func TestConnectionsKeepStill(t *testing.T) {
+	t.Parallel()
+	_, a, b, _ := pair(t)
+	l, err := b.Listen("tcp", "192.168.0.2:80")
+	require.NoError(t, err)
+	called, err := a.Dial("tcp", "192.168.0.2:80")
+	require.NoError(t, err)
+	defer called.Close()
+	accepted, err := l.Accept()
+	require.NoError(t, err)
+	defer accepted.Close()
+	for _, c := range []net.Conn{called, accepted} {
+		raw, err := c.(*net.TCPConn).SyscallConn()
+		require.NoError(t, err)
+		require.NoError(t, raw.Control(func(fd uintptr) {
+			on, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_KEEPALIVE)
+			require.NoError(t, err)
+			assert.Zero(t, on, "SO_KEEPALIVE")
+		}))
+	}
 }
 
 func TestServerRemembersItsCallers(t *testing.T) {
