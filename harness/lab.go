@@ -218,6 +218,8 @@ func (l *Lab) close() {
 	}
 	if keep {
 		retire(remains)
+	} else {
+		letGo()
 	}
 	l.removeScratch()
 }

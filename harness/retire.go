@@ -3,6 +3,7 @@ package harness
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/netrig/netrig/internal/deadline"
@@ -13,20 +14,18 @@ import (
 // The kernel takes a namespace apart under the lock of all link changes, and
 // for each bridge in it waits there for an RCU barrier, 17 ms on average and up
 // to 28 (br_multicast_dev_del, net/bridge/br_multicast.c): six labs that end
-// while others are being built hold those up for 130 ms. What has ended is
-// therefore left alone until there is too much of it, or until the process
-// ends, when the kernel does it and nobody waits.
+// while others are being built hold those up for 130 ms. A lab with bridges that
+// has ended is therefore left alone until there are too many, or until the
+// process ends, when the kernel does it and nobody waits.
 //
-// Bounded are the bridges, for the time that the kernel will need in the end,
-// and the namespaces, for their memory (some 300 kB each) and their entries in
-// the machine's neighbour table, which has room for 1024 in all namespaces
-// together and forgets the older ones from 512 on (gc_thresh2 and gc_thresh3 in
-// Documentation/networking/ip-sysctl.rst).
+// Labs without are not: each namespace that is there makes every sysctl of the
+// others slower to open, since the kernel has the entries of all of them in one
+// list (proc_sys_compare), and a hundred cost a small lab 0.4 ms.
 const (
-	maxRetiredBridges = 24
-	maxRetiredSpaces  = 128
-	// A larger lab has more neighbours than nodes, and would push out many
-	// small ones.
+	// For the time that the kernel needs in the end: half a second.
+	maxRetiredBridges = 32
+	// A larger lab has more neighbours than nodes, and the machine's neighbour
+	// table has room for 1024 in all namespaces together.
 	maxRetiredNodes = 5
 )
 
@@ -37,7 +36,8 @@ type remains struct {
 	bridges int
 }
 
-// remains is what the lab leaves, if that can be left alone. It can't where
+// remains is what the lab leaves, if that is worth being left alone, and can be.
+// It can't where
 // something may go on in it: where programs ran, which may have made anything,
 // and where a cable joins two bridge ports, so that a frame may go round and
 // round.
@@ -57,57 +57,63 @@ func (l *Lab) remains() (r remains, ok bool) {
 		r.spaces = append(r.spaces, n.space)
 		r.bridges += len(n.bridges)
 	}
-	return r, true
+	return r, r.bridges > 0
 }
 
 // retired are the labs that have ended, the oldest first.
 var retired struct {
-	mu              sync.Mutex
-	labs            []remains
-	spaces, bridges int
+	mu      sync.Mutex
+	labs    []remains
+	bridges int
 }
 
-// retire takes over the namespaces of a lab that has ended.
+// retire takes over the namespaces of a lab that has ended and can be left
+// alone.
 func retire(r remains) {
 	retired.mu.Lock()
 	retired.labs = append(retired.labs, r)
-	retired.spaces += len(r.spaces)
 	retired.bridges += r.bridges
 	retired.mu.Unlock()
-	bury(maxRetiredSpaces, maxRetiredBridges)
+	bury(maxRetiredBridges)
 }
 
-// bury lets go of the oldest until so many namespaces and bridges are left. It
-// returns how many namespaces went.
-func bury(spaces, bridges int) (gone int) {
+// bury lets go of the oldest until so many bridges are left.
+func bury(bridges int) {
 	retired.mu.Lock()
 	defer retired.mu.Unlock()
-	for retired.spaces > spaces || retired.bridges > bridges {
+	for retired.bridges > bridges {
 		oldest := retired.labs[0]
 		retired.labs = retired.labs[1:]
-		retired.spaces -= len(oldest.spaces)
 		retired.bridges -= oldest.bridges
-		gone += len(oldest.spaces)
 		// All descriptors together, without a wait between: the kernel then
 		// takes the namespaces apart in one go.
 		for _, space := range oldest.spaces {
 			space.Close()
 		}
+		letGo()
 	}
-	return gone
 }
 
-// buryTime is how long the kernel is given to take apart what was let go.
-const buryTime = 5 * time.Second
+// lastLetGo is when a namespace was last given to the kernel to take apart, in
+// nanoseconds since 1970.
+var lastLetGo atomic.Int64
 
-// newSpace makes a namespace. Where there may be no more (user.max_net_namespaces),
-// the labs that have ended go first.
-func newSpace() (*ns.Namespace, error) {
-	space, err := ns.New()
-	if !errors.Is(err, unix.ENOSPC) || bury(0, 0) == 0 {
+func letGo() { lastLetGo.Store(time.Now().UnixNano()) }
+
+// dismantleTime is how long the kernel is given to take apart what was let go.
+const dismantleTime = 5 * time.Second
+
+// newSpace makes a namespace. Where there may be no more
+// (user.max_net_namespaces), it waits for those of labs that have ended to go.
+func newSpace() (space *ns.Namespace, err error) {
+	if space, err = ns.New(); !errors.Is(err, unix.ENOSPC) {
 		return space, err
 	}
-	_ = deadline.Poll(buryTime, "too many namespaces", func() (bool, error) {
+	bury(0)
+	if time.Since(time.Unix(0, lastLetGo.Load())) > deadline.Of(dismantleTime) {
+		return nil, err
+	}
+	_ = deadline.Poll(dismantleTime, "too many namespaces", func() (bool, error) {
 		space, err = ns.New()
 		return !errors.Is(err, unix.ENOSPC), nil
 	})
