@@ -1,15 +1,19 @@
 package firewall
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/netrig/netrig/internal/deadline"
 	"github.com/netrig/netrig/internal/ns"
 	"github.com/netrig/netrig/internal/sandbox"
 )
@@ -153,10 +157,9 @@ func (l *topology) cable(a *ns.Namespace, nameA string, b *ns.Namespace, nameB s
 		l.up(b, nameB)
 	}
 	l.up(a, nameA)
-	if b != nil { // a look at each end, once both are up, completes the carrier
+	if b != nil { // a look at each end, once both are up, also completes the carrier
 		for n, name := range map[*ns.Namespace]string{a: nameA, b: nameB} {
-			_, err := l.handle(n).LinkByName(name)
-			require.NoError(l, err)
+			l.answering(n, name)
 		}
 	}
 }
@@ -176,10 +179,23 @@ func (l *topology) address(n *ns.Namespace, name string, a netip.Addr, length in
 	require.NoError(l, err)
 	ip, err := netlink.ParseAddr(netip.PrefixFrom(a, length).String())
 	require.NoError(l, err)
-	if a.Is6() {
-		ip.Flags = unix.IFA_F_NODAD
-	}
 	require.NoError(l, h.AddrAdd(link, ip))
+}
+
+// answering waits until the IPv6 addresses of an interface that is up are no
+// longer tentative: until then the kernel does not answer for them.
+func (l *topology) answering(n *ns.Namespace, name string) {
+	l.Helper()
+	h := l.handle(n)
+	link, err := h.LinkByName(name)
+	require.NoError(l, err)
+	require.NoError(l, deadline.Poll(5*time.Second, "an address of "+name+" is tentative", func() (bool, error) {
+		addresses, err := h.AddrList(link, unix.AF_INET6)
+		if errors.Is(err, netlink.ErrDumpInterrupted) {
+			return false, nil
+		}
+		return !slices.ContainsFunc(addresses, func(a netlink.Addr) bool { return a.Flags&unix.IFA_F_TENTATIVE != 0 }), err
+	}))
 }
 
 func (l *topology) route(n *ns.Namespace, via netip.Addr) {
