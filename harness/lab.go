@@ -212,15 +212,12 @@ func (l *Lab) close() {
 	}
 	l.finish()
 	l.recording.Close()
-	remains, keep := l.remains()
+	// All descriptors together, without a wait between: the kernel then takes
+	// the namespaces apart in one go.
 	for _, n := range l.nodes {
-		n.close(keep)
+		n.close(n.canRetire())
 	}
-	if keep {
-		retire(remains)
-	} else {
-		letGo()
-	}
+	letGo()
 	l.removeScratch()
 }
 

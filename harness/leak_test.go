@@ -24,9 +24,9 @@ const (
 	labsAfter  = 200 // and from then on nothing may grow
 
 	// Network namespaces of a process at rest: the sandbox's, up to three that
-	// are kept ready for the next lab's nodes, and those of threeNodes where it
-	// had a bridge, of which 32 are kept (maxRetiredBridges).
-	spacesAtRest = 1 + 3 + 32*3
+	// are kept ready for the next lab's nodes, and those with a bridge of labs
+	// that have ended (maxRetiredBridges).
+	spacesAtRest = 1 + 3 + 32
 )
 
 // Labs one after the other leave the process as it was. (Not parallel: nothing

@@ -222,9 +222,9 @@ func (n *Node) stop() {
 	}
 }
 
-// close lets go of everything that holds the namespace, or with keep of
+// close lets go of everything that holds the namespace, or, with retiring, of
 // everything but the namespace itself.
-func (n *Node) close(keep bool) {
+func (n *Node) close(retiring bool) {
 	if n.rules != nil {
 		n.rules.Close()
 	}
@@ -232,6 +232,9 @@ func (n *Node) close(keep bool) {
 		n.mounts.close()
 	}
 	if n.base != nil {
-		n.base.close(keep)
+		n.base.close(retiring)
+	}
+	if retiring {
+		retire(remains{n.space, len(n.bridges)})
 	}
 }
