@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,6 +28,7 @@ type Lab struct {
 
 	mu        sync.Mutex
 	nodes     []*Node
+	foreign   atomic.Bool // outside programs got at its namespaces
 	byName    map[string]*Node
 	nextIndex int
 	steps     []Step
@@ -215,7 +217,10 @@ func (l *Lab) close() {
 	// All descriptors together, without a wait between: the kernel then takes
 	// the namespaces apart in one go.
 	for _, n := range l.nodes {
-		n.close(n.canRetire())
+		if n.worthRetiring() {
+			retire(n)
+		}
+		n.close()
 	}
 	letGo()
 	l.removeScratch()

@@ -21,6 +21,7 @@ type mountSpace struct {
 func (n *Node) mountSpace() (*mountSpace, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.lab.foreign.Store(true)
 	scratch, err := n.lab.scratchFolder()
 	if err != nil {
 		return nil, err

@@ -73,7 +73,7 @@ func (l *Lab) Node(name string, options ...NodeOption) *Node {
 	}
 	n := &Node{lab: l, name: name, number: len(l.nodes) + 1, byName: map[string]*Port{}}
 	if err := n.open(settings); err != nil {
-		n.close(false)
+		n.close()
 		l.fatalf("node %s: %v", name, err)
 	}
 	l.mu.Lock()
@@ -154,6 +154,7 @@ func (n *Node) LoopbackUp() {
 func (n *Node) NetnsPath() string {
 	n.lab.TB.Helper()
 	n.must(n.allowBridges(), "hand its namespace out")
+	n.lab.foreign.Store(true)
 	return n.space.Path()
 }
 
@@ -222,9 +223,8 @@ func (n *Node) stop() {
 	}
 }
 
-// close lets go of everything that holds the namespace, or, with retiring, of
-// everything but the namespace itself.
-func (n *Node) close(retiring bool) {
+// close lets go of everything that holds the namespace.
+func (n *Node) close() {
 	if n.rules != nil {
 		n.rules.Close()
 	}
@@ -232,9 +232,6 @@ func (n *Node) close(retiring bool) {
 		n.mounts.close()
 	}
 	if n.base != nil {
-		n.base.close(retiring)
-	}
-	if retiring {
-		retire(remains{n.space, len(n.bridges)})
+		n.base.close()
 	}
 }

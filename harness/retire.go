@@ -2,6 +2,7 @@ package harness
 
 import (
 	"errors"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,19 +25,36 @@ import (
 // the others slower to open, since the kernel has the entries of all of them in
 // one list (proc_sys_compare).
 
-// maxRetiredBridges is for the time that the kernel needs in the end: half a
-// second.
-const maxRetiredBridges = 32
+// maxRetiredBridges is for the time that the kernel needs in the end, which is
+// to be well below a second: with those of the labs that stand when a process
+// is killed.
+const maxRetiredBridges = 12
 
-// canRetire tells whether the node's namespace is worth being left alone, and
-// can be: not where programs ran, which may have made anything, nor where a
-// cable joins two bridge ports, so that a frame may go round and round.
-func (n *Node) canRetire() bool {
-	if n.base == nil || n.mounts != nil || len(n.bridges) == 0 {
+// worthRetiring tells whether the node's namespace may be left alone: not where
+// anything can go on in it: in a lab that outside programs got at, with links
+// that others have made, or with a cable between two bridge ports, on which
+// frames may go round.
+func (n *Node) worthRetiring() bool {
+	if n.base == nil || n.lab.foreign.Load() || len(n.bridges) == 0 {
 		return false
 	}
+	known := map[int]bool{loopbackIndex: true}
 	for _, p := range n.ports {
 		if p.bridge != nil && p.peer != nil && p.peer.bridge != nil {
+			return false
+		}
+		known[p.index] = true
+	}
+	for _, b := range n.bridges {
+		known[b.index] = true
+	}
+	links, err := n.route.LinkList()
+	if err != nil {
+		return false
+	}
+	for _, l := range links {
+		// Below are those that the kernel gives every namespace (tunl0, sit0).
+		if a := l.Attrs(); !known[a.Index] && (a.Index >= firstIndex || a.Flags&net.FlagUp != 0 || a.MasterIndex != 0) {
 			return false
 		}
 	}
@@ -57,7 +75,13 @@ var retired struct {
 	bridges int
 }
 
-func retire(r remains) {
+// retire keeps the namespace of a node that is about to be closed.
+func retire(n *Node) {
+	space, err := n.space.Keep()
+	if err != nil {
+		return // no descriptors: it goes at once
+	}
+	r := remains{space, len(n.bridges)}
 	retired.mu.Lock()
 	retired.list = append(retired.list, r)
 	retired.bridges += r.bridges

@@ -24,7 +24,7 @@ const loopbackIndex = 1
 func newBase(loopback bool) (*base, error) {
 	b := &base{}
 	if err := b.make(loopback); err != nil {
-		b.close(false)
+		b.close()
 		return nil, err
 	}
 	return b, nil
@@ -52,15 +52,15 @@ func (b *base) make(loopback bool) (err error) {
 	return nil
 }
 
-// close lets go of the namespace, or with keep only of what manages it.
-func (b *base) close(keep bool) {
+// close lets go of the namespace.
+func (b *base) close() {
 	if b.route != nil {
 		b.route.Close()
 	}
 	if b.raw != nil {
 		b.raw.Close()
 	}
-	if b.space != nil && !keep {
+	if b.space != nil {
 		b.space.Close()
 	}
 }

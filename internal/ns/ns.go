@@ -91,6 +91,16 @@ func (n *Namespace) Path() string {
 	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), n.Fd())
 }
 
+// Keep is the same namespace by a descriptor of its own: it stays when n is
+// closed, while Path and Do of n end.
+func (n *Namespace) Keep() (*Namespace, error) {
+	fd, err := unix.FcntlInt(uintptr(n.handle), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("keep a network namespace: %w", err)
+	}
+	return &Namespace{handle: netns.NsHandle(fd), inode: n.inode}, nil
+}
+
 // Close lets go of the namespace. The kernel removes it, in the background,
 // once no socket and no process is left in it.
 func (n *Namespace) Close() {
