@@ -1,0 +1,76 @@
+package kernels
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// name is what a user calls a kernel by, taken apart. One of its parts is set.
+type name struct {
+	text  string
+	suite *suite   // debian/SUITE[:FLAVOUR][=VERSION]
+	debs  []string // FILE.deb[,FILE.deb...]
+	image string   // a path: /boot/vmlinuz-X
+	// cached is the release, or the ID, of a kernel in the cache.
+	cached string
+}
+
+// suite is a kernel of Debian's archive.
+type suite struct {
+	name    string // "bookworm"
+	flavour string // "cloud" or "full"
+	version string // or the start of one; empty for the newest
+}
+
+// Forms tells a user how kernels are named.
+const Forms = "debian/SUITE[:full][=VERSION], FILE.deb[,FILE.deb...], /boot/vmlinuz-X, or the release of a cached kernel"
+
+var (
+	suitePattern   = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+	versionPattern = regexp.MustCompile(`^[0-9][A-Za-z0-9.+~-]*$`)
+	releasePattern = regexp.MustCompile(`^[0-9][A-Za-z0-9.+~_-]*$`)
+)
+
+func parseName(text string) (name, error) {
+	n := name{text: text}
+	wrong := func(format string, args ...any) (name, error) {
+		return n, fmt.Errorf("kernel %q: %s: want %s", text, fmt.Sprintf(format, args...), Forms)
+	}
+	switch {
+	case text == "":
+		return wrong("the name is empty")
+	case strings.HasPrefix(text, "debian/"):
+		s := suite{flavour: "cloud"}
+		rest, version, given := strings.Cut(strings.TrimPrefix(text, "debian/"), "=")
+		if given && !versionPattern.MatchString(version) {
+			return wrong("%q is no version", version)
+		}
+		s.version = version
+		s.name = rest
+		if of, flavour, given := strings.Cut(rest, ":"); given {
+			s.name, s.flavour = of, flavour
+			if flavour != "cloud" && flavour != "full" {
+				return wrong("the flavours are cloud, the default, and full")
+			}
+		}
+		if !suitePattern.MatchString(s.name) {
+			return wrong("%q is no suite", s.name)
+		}
+		n.suite = &s
+	case strings.HasSuffix(text, ".deb"):
+		n.debs = strings.Split(text, ",")
+		for _, file := range n.debs {
+			if !strings.HasSuffix(file, ".deb") {
+				return wrong("%q is no .deb", file)
+			}
+		}
+	case strings.Contains(text, "/"):
+		n.image = text
+	case releasePattern.MatchString(text):
+		n.cached = text
+	default:
+		return wrong("it is none of the forms")
+	}
+	return n, nil
+}
