@@ -24,6 +24,7 @@ const module = "github.com/netrig/netrig/"
 var allowed = map[string][]string{
 	"assert":            {"capture", "harness", "internal/deadline"},
 	"capture":           {"internal/ns"},
+	"cmd/netrig":        {"internal/kernels", "internal/vm", "internal/vm/guest"},
 	"harness":           {"capture", "internal/deadline", "internal/firewall", "internal/link", "internal/ns", "internal/sandbox", "internal/try"},
 	"internal/deadline": {"internal/ns"},
 	"internal/firewall": {"internal/deadline", "internal/ns"},
@@ -34,11 +35,15 @@ var allowed = map[string][]string{
 	"internal/sandbox":  {},
 	"internal/trial":    {},
 	"internal/try":      {},
+	"internal/vm":       {"internal/kernels", "internal/vm/wire"},
+	"internal/vm/guest": {"internal/kernels", "internal/vm/wire"},
+	"internal/vm/wire":  {},
 }
 
 // seams are libraries that only these packages may know, so that another can
 // take their place (docs/dependencies.md).
 var seams = map[string][]string{
+	"github.com/cavaliergopher/cpio":     {"internal/vm"},
 	"github.com/go-ping/ping":            {"assert"},
 	"github.com/google/gopacket":         {"capture"},
 	"github.com/google/gopacket/layers":  {"capture"},
@@ -46,6 +51,7 @@ var seams = map[string][]string{
 	"github.com/klauspost/compress/zstd": {"internal/kernels"},
 	"github.com/knqyf263/go-deb-version": {"internal/kernels"},
 	"github.com/ti-mo/conntrack":         {"harness"},
+	"github.com/urfave/cli/v3":           {"cmd/netrig"},
 	"github.com/ulikunitz/xz":            {"internal/kernels"},
 }
 

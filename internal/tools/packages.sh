@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages whose programs are missing. An argument is a
-# package:program, or a set of them by name (test, lint, race, stress).
+# package:program, or a set of them by name (test, lint, race, stress, vm).
 #
 # It asks for programs and not for packages, so that it has nothing to do on a
 # machine of another distribution where the programs are there.
@@ -19,9 +19,10 @@ for arg in "$@"; do
     lint) wanted+=(shellcheck:shellcheck) ;;
     race) wanted+=(gcc:gcc libc6-dev:/usr/include/stdlib.h) ;;
     stress) wanted+=(stress-ng:stress-ng) ;;
+    vm) wanted+=(qemu-system-x86:qemu-system-x86_64) ;;
     *:*) wanted+=("$arg") ;;
     *)
-      echo "packages.sh: unknown set '$arg' (test, lint, race, stress or package:program)" >&2
+      echo "packages.sh: unknown set '$arg' (test, lint, race, stress, vm or package:program)" >&2
       exit 2
       ;;
   esac

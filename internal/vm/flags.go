@@ -1,0 +1,107 @@
+package vm
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/cavaliergopher/cpio"
+
+	"github.com/netrig/netrig/internal/vm/wire"
+)
+
+func cpioMode(mode int) cpio.FileMode { return cpio.FileMode(mode) }
+
+// testFlag is the value of a flag of a test binary, "-test.NAME=VALUE"; the
+// last one counts.
+func testFlag(args []string, name string) (value string) {
+	for _, a := range args {
+		if a == "--" {
+			break
+		}
+		if v, ok := strings.CutPrefix(strings.TrimPrefix(a, "-"), "-test."+name+"="); ok {
+			value = v
+		} else if v, ok := strings.CutPrefix(a, "-test."+name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}
+
+// returns are the directories from which files come back: the package's own
+// (golden files), those that the flags name, and of the temporary one what a
+// failed test keeps.
+func returns(c *Config) []wire.Return {
+	list := []wire.Return{{Dir: c.Dir}, {Dir: os.TempDir(), First: "netrig-*"}}
+	add := func(dir string) {
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(c.Dir, dir)
+		}
+		dir = filepath.Clean(dir)
+		if !slices.ContainsFunc(list, func(r wire.Return) bool { return r.Dir == dir && r.First == "" }) {
+			list = append(list, wire.Return{Dir: dir})
+		}
+	}
+	args := c.Args[1:]
+	out := testFlag(args, "outputdir")
+	if out != "" {
+		add(out)
+	}
+	for _, name := range []string{"coverprofile", "cpuprofile", "memprofile", "blockprofile", "mutexprofile", "trace"} {
+		if file := testFlag(args, name); file != "" {
+			if !filepath.IsAbs(file) {
+				file = filepath.Join(out, file)
+			}
+			add(filepath.Dir(file))
+		}
+	}
+	for _, dir := range []string{testFlag(args, "gocoverdir"), variable(c.Env, "GOCOVERDIR")} {
+		if dir != "" {
+			add(dir)
+		}
+	}
+	return list
+}
+
+// withoutTestLog drops -test.testlogfile: from that log go test learns on which
+// files a result depends, and it can't know that it depends on a kernel.
+func withoutTestLog(args []string) []string {
+	end := slices.Index(args, "--")
+	if end < 0 {
+		end = len(args)
+	}
+	return slices.Concat(slices.DeleteFunc(slices.Clone(args[:end]), func(a string) bool {
+		return strings.HasPrefix(strings.TrimLeft(a, "-"), "test.testlogfile=")
+	}), args[end:])
+}
+
+// insideEnv is the environment of the tests: that of the caller, less what only
+// holds on this machine.
+func insideEnv(env []string) []string {
+	inside := []string{insidePath, "HOME=" + insideHome, "TMPDIR=" + os.TempDir()}
+	if variable(env, "NETRIG_REQUIRE") == "" {
+		// What is missing in a machine was left out of it: that must not look like a
+		// test that passed.
+		inside = append(inside, "NETRIG_REQUIRE=1")
+	}
+	for _, e := range env {
+		name, _, _ := strings.Cut(e, "=")
+		switch {
+		case slices.Contains([]string{"PATH", "HOME", "TMPDIR", "NETRIG_SANDBOX", "MAIL", "SHELL", "SSH_AUTH_SOCK", "DISPLAY"}, name):
+		case strings.HasPrefix(name, "LD_"), strings.HasPrefix(name, "XDG_"), strings.HasPrefix(name, "DBUS_"):
+		default:
+			inside = append(inside, e)
+		}
+	}
+	return inside
+}
+
+func variable(env []string, name string) (value string) {
+	for _, e := range env {
+		if v, ok := strings.CutPrefix(e, name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}

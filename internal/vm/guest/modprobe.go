@@ -1,0 +1,138 @@
+package guest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/netrig/netrig/internal/kernels"
+	"github.com/netrig/netrig/internal/vm/wire"
+)
+
+// modprobe understands what the kernel and the usual programs call it with:
+// `modprobe -q -- ALIAS`, `modprobe NAME OPTION=VALUE...`, `modprobe -a NAME...`
+// and `modprobe -r NAME...` (modprobe(8)).
+func modprobe(args []string) error {
+	var names []string
+	var quiet, all, remove, dry bool
+	for i, a := range args {
+		if a == "--" {
+			names = append(names, args[i+1:]...)
+			break
+		}
+		switch {
+		case !strings.HasPrefix(a, "-"):
+			names = append(names, a)
+		case strings.HasPrefix(a, "--"):
+			quiet = quiet || a == "--quiet"
+			all = all || a == "--all"
+			remove = remove || a == "--remove"
+			dry = dry || a == "--dry-run" || a == "--show"
+		default:
+			quiet = quiet || strings.Contains(a, "q")
+			all = all || strings.Contains(a, "a")
+			remove = remove || strings.Contains(a, "r")
+			dry = dry || strings.Contains(a, "n")
+		}
+	}
+	if len(names) == 0 {
+		return errors.New("modprobe: no module is named")
+	}
+	options := ""
+	if !all && !remove {
+		options = strings.Join(names[1:], " ")
+		names = names[:1]
+	}
+	m, err := readModules()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		switch {
+		case remove:
+			err = unix.DeleteModule(strings.ReplaceAll(name, "-", "_"), unix.O_NONBLOCK)
+		case dry:
+			if _, known := m.table.Lookup(name); !known {
+				err = unix.ENOENT
+			}
+		default:
+			err = m.load(name, options)
+		}
+		if err != nil {
+			if quiet {
+				os.Exit(1)
+			}
+			return fmt.Errorf("modprobe: %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// modules are those of the running kernel.
+type modules struct {
+	dir   string
+	table *kernels.Table
+}
+
+func readModules() (*modules, error) {
+	m := &modules{dir: filepath.Join("/lib/modules", release())}
+	text, err := os.ReadFile(filepath.Join(m.dir, wire.ModulesTable))
+	if err != nil {
+		return nil, fmt.Errorf("modprobe: %w", err)
+	}
+	m.table, err = kernels.ParseTable(text)
+	return m, err
+}
+
+// load loads what a name or alias stands for, with what that needs first. The
+// options are for the module itself.
+func (m *modules) load(name, options string) error {
+	found, known := m.table.Lookup(name)
+	if !known {
+		return fmt.Errorf("not among the modules of kernel %s in this machine", release())
+	}
+	for _, module := range found {
+		files := m.table.Files[module]
+		for i, file := range files {
+			with := ""
+			if i == len(files)-1 {
+				with = options
+			}
+			if _, err := os.Stat(filepath.Join("/sys/module", strings.TrimSuffix(file, kernels.Suffix), "initstate")); err == nil {
+				continue // loaded already; what is built in has no such file
+			}
+			if err := insert(filepath.Join(m.dir, file), with); err != nil {
+				return fmt.Errorf("load %s: %w", file, err)
+			}
+		}
+	}
+	return nil
+}
+
+func insert(file, options string) error {
+	packed, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	b, err := kernels.Unpack(packed)
+	if err != nil {
+		return err
+	}
+	err = unix.InitModule(b, options)
+	if errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	return err
+}
+
+func release() string {
+	var u unix.Utsname
+	_ = unix.Uname(&u)
+	r, _, _ := bytes.Cut(u.Release[:], []byte{0})
+	return string(r)
+}

@@ -1,0 +1,53 @@
+package guest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/netrig/netrig/internal/vm/wire"
+)
+
+// openPort opens the way to the outside: the virtio port, or the second serial
+// line when a kernel has no driver for that.
+func openPort(m *modules) (f *os.File, serial bool, err error) {
+	// Built in on some kernels, and not needed on others: what counts is the port.
+	errs := errors.Join(m.load("virtio_pci", ""), m.load("virtio_console", ""))
+	// The device tells its ports' names a moment after it is there, and nothing
+	// but the file appears then.
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end) && errs == nil; time.Sleep(time.Millisecond) {
+		names, _ := filepath.Glob("/sys/class/virtio-ports/*/name")
+		for _, name := range names {
+			if b, _ := os.ReadFile(name); strings.TrimSpace(string(b)) == wire.Port {
+				f, err := os.OpenFile(filepath.Join("/dev", filepath.Base(filepath.Dir(name))), os.O_RDWR, 0)
+				if err == nil {
+					return f, false, nil
+				}
+			}
+		}
+	}
+	if f, err = os.OpenFile("/dev/ttyS1", os.O_RDWR|unix.O_NOCTTY, 0); err == nil {
+		err = raw(f)
+	}
+	if err != nil {
+		return nil, true, fmt.Errorf("neither a virtio port (%v) nor the second serial line: %w", errs, err)
+	}
+	return f, true, nil
+}
+
+// raw makes a serial line carry bytes as they are (cfmakeraw, termios(3)).
+func raw(f *os.File) error {
+	t, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	if err != nil {
+		return err
+	}
+	t.Iflag, t.Oflag, t.Lflag = 0, 0, 0
+	t.Cflag = unix.CS8 | unix.CREAD | unix.CLOCAL | unix.B115200
+	t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
+	return unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, t)
+}

@@ -1,0 +1,339 @@
+package vm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/netrig/netrig/internal/kernels"
+)
+
+// missing skips a test, or fails it where all must run.
+func missing(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("NETRIG_REQUIRE") == "1" {
+		t.Fatalf(format+" (NETRIG_REQUIRE=1)", args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// cachedKernel is the kernel that NETRIG_KERNEL names, or else any of the user's
+// cache. Nothing is fetched.
+func cachedKernel(t *testing.T) (*kernels.Kernel, *kernels.Cache) {
+	t.Helper()
+	p, err := platformOf(runtime.GOARCH)
+	if err == nil {
+		_, err = p.findQemu()
+	}
+	if err != nil {
+		missing(t, "%v (internal/tools/packages.sh vm)", err)
+	}
+	cache, err := kernels.OpenCache(os.Getenv("NETRIG_CACHE"))
+	require.NoError(t, err)
+	if name := os.Getenv("NETRIG_KERNEL"); name != "" {
+		k, err := cache.Find(context.Background(), name)
+		require.NoError(t, err)
+		return k, cache
+	}
+	all, err := cache.List()
+	require.NoError(t, err)
+	if len(all) == 0 {
+		missing(t, "no kernel is in the cache: go run ./cmd/netrig kernels fetch debian/bookworm")
+	}
+	return all[0], cache
+}
+
+// program is netrig itself, for the first process of machines.
+var program = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "netrig-program")
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "netrig")
+	cmd := exec.Command("go", "build", "-o", file, "../../cmd/netrig")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("build netrig: %w: %s", err, out)
+	}
+	return file, err
+})
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if file, err := program(); err == nil {
+		os.RemoveAll(filepath.Dir(file))
+	}
+	os.Exit(status)
+}
+
+// box is a machine for a script, and what came out of it.
+type box struct {
+	Config
+	stdout, stderr bytes.Buffer
+}
+
+// newBox makes a machine for a shell script. A machine takes some 4 seconds and
+// a processor, so these tests run one after the other.
+func newBox(t *testing.T, script string) *box {
+	t.Helper()
+	kernel, cache := cachedKernel(t)
+	self, err := program()
+	require.NoError(t, err)
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	file := filepath.Join(dir, "script")
+	require.NoError(t, os.WriteFile(file, []byte("#!/bin/sh\n"+script+"\n"), 0o755))
+	b := &box{Config: Config{Kernel: kernel, Self: self, Args: []string{file}, Dir: dir, CacheDir: cache.Dir(), Accel: TCG}}
+	b.Stdout, b.Stderr = &b.stdout, &b.stderr
+	return b
+}
+
+func (b *box) run(t *testing.T) *Result {
+	t.Helper()
+	r, err := Run(context.Background(), b.Config, nil)
+	require.NoError(t, err, "%s%s", &b.stdout, &b.stderr)
+	return r
+}
+
+// crash runs a machine that must not live to the end of the tests.
+func (b *box) crash(t *testing.T) *Crash {
+	t.Helper()
+	_, err := Run(context.Background(), b.Config, nil)
+	var crash *Crash
+	require.ErrorAs(t, err, &crash, "%s%s", &b.stdout, &b.stderr)
+	return crash
+}
+
+// All that goes in comes in, and all that comes out comes out.
+func TestInAndOut(t *testing.T) {
+	b := newBox(t, `
+echo "arguments $# $1 $2 $3"
+echo "variable $VARIABLE in $(pwd) as $(id -u) with TMPDIR=$TMPDIR"
+echo "kernel $(uname -r)"
+cat testdata/golden
+echo complaint >&2
+echo changed > testdata/golden
+mkdir -p new $TMPDIR/netrig-TestX-1 $TMPDIR/other
+echo new > new/file; echo kept > $TMPDIR/netrig-TestX-1/story.txt; echo lost > $TMPDIR/other/file
+head -c 3000000 /dev/zero > new/large
+ip link add v0 type veth peer name v1 && ip link set v0 up && ip -br link show v0
+sysctl -n net.ipv4.ip_forward
+exit 7`)
+	t.Setenv("TMPDIR", t.TempDir()) // not below the package's directory, of which all comes back
+	require.NoError(t, os.MkdirAll(filepath.Join(b.Dir, "testdata"), 0o755))
+	golden := filepath.Join(b.Dir, "testdata/golden")
+	require.NoError(t, os.WriteFile(golden, []byte("golden\n"), 0o644))
+	b.Args = append(b.Args, "-test.v", "a b", "")
+	b.Env = []string{"VARIABLE=x=y z"}
+	r := b.run(t)
+	assert.Equal(t, 7, r.Status)
+	assert.Zero(t, r.Signal)
+	assert.Empty(t, r.Complaints)
+	assert.False(t, r.Serial)
+	assert.Contains(t, r.Modules, "veth")
+	assert.Equal(t, b.Kernel.Release, r.Release)
+	out := b.stdout.String()
+	for _, want := range []string{
+		"arguments 3 -test.v a b", "variable x=y z in " + b.Dir + " as 0 with TMPDIR=" + os.TempDir(), "kernel " + b.Kernel.Release, "golden\n", "v0@v1",
+	} {
+		assert.Contains(t, out, want)
+	}
+	assert.Equal(t, "complaint\n", b.stderr.String())
+	for file, want := range map[string]string{
+		golden: "changed\n", filepath.Join(b.Dir, "new/file"): "new\n", filepath.Join(os.TempDir(), "netrig-TestX-1/story.txt"): "kept\n",
+	} {
+		got, err := os.ReadFile(file)
+		require.NoError(t, err)
+		assert.Equal(t, want, string(got))
+	}
+	large, err := os.Stat(filepath.Join(b.Dir, "new/large"))
+	require.NoError(t, err)
+	assert.EqualValues(t, 3000000, large.Size())
+	assert.NoDirExists(t, filepath.Join(os.TempDir(), "other"))
+}
+
+// Without a driver for the virtio port the results go over the serial line, and
+// a signal goes in by it.
+func TestSerialLine(t *testing.T) {
+	b := newBox(t, `trap 'echo caught; exit 3' USR1; echo ready; while :; do sleep 0.1; done`)
+	b.Without = []string{"virtio_console"}
+	signals := make(chan syscall.Signal, 1)
+	b.Stdout = writer(func(text []byte) {
+		if b.stdout.Write(text); strings.HasPrefix(b.stdout.String(), "ready\n") && b.stdout.Len() == 6 {
+			signals <- syscall.SIGUSR1
+		}
+	})
+	r, err := Run(context.Background(), b.Config, signals)
+	if err != nil && strings.Contains(err.Error(), "can't be withheld") {
+		t.Skip("this kernel has the driver built in")
+	}
+	require.NoError(t, err)
+	assert.True(t, r.Serial)
+	assert.Equal(t, 3, r.Status)
+	assert.Equal(t, "ready\ncaught\n", b.stdout.String())
+}
+
+type writer func([]byte)
+
+func (w writer) Write(b []byte) (int, error) { w(b); return len(b), nil }
+
+func TestKernelPanic(t *testing.T) {
+	b := newBox(t, `echo before; sleep 0.5; echo c > /proc/sysrq-trigger; sleep 100`)
+	crash := b.crash(t)
+	assert.Equal(t, "before\n", b.stdout.String())
+	assert.Equal(t, "kernel "+b.Kernel.Release+" crashed", crash.Why)
+	assert.Contains(t, strings.Join(crash.Oops, "\n"), "sysrq")
+}
+
+// A kernel that complains is told, though the tests pass.
+func TestKernelComplains(t *testing.T) {
+	b := newBox(t, `echo '<4>WARNING: CPU: 0 PID: 1 at net/core/dev.c:1 f+0x1/0x2' > /dev/kmsg`)
+	r := b.run(t)
+	assert.Zero(t, r.Status)
+	assert.Equal(t, []string{"WARNING: CPU: 0 PID: 1 at net/core/dev.c:1 f+0x1/0x2"}, r.Complaints)
+}
+
+func TestOutOfMemory(t *testing.T) {
+	b := newBox(t, `exec tail /dev/zero`)
+	crash := b.crash(t)
+	assert.Contains(t, crash.Error(), "the machine ran out of memory (256 MB), and its kernel "+b.Kernel.Release+" killed the tests: give it more (--memory 512)")
+}
+
+func TestTooLarge(t *testing.T) {
+	b := newBox(t, `true`)
+	large := filepath.Join(b.Dir, "large")
+	require.NoError(t, os.WriteFile(large, nil, 0o644))
+	require.NoError(t, os.Truncate(large, 200<<20))
+	b.Files = []string{large}
+	b.limits = limits{boot: 30 * time.Second, silence: 30 * time.Second}
+	crash := b.crash(t)
+	assert.NotEmpty(t, crash.Why)
+	t.Log(crash)
+}
+
+// A cancelled run ends at once, and qemu with it.
+func TestCancelled(t *testing.T) {
+	b := newBox(t, `echo ready; sleep 1000`)
+	ctx, cancel := context.WithCancel(context.Background())
+	b.Stdout = writer(func([]byte) { cancel() })
+	_, err := Run(ctx, b.Config, nil)
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.Empty(t, qemus(t))
+}
+
+// qemus are the processes below this one that are a qemu.
+func qemus(t *testing.T) (pids []int) {
+	t.Helper()
+	names, err := filepath.Glob("/proc/[0-9]*/stat")
+	require.NoError(t, err)
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		_, after, _ := strings.Cut(string(b), ") ")
+		fields := strings.Fields(after)
+		if len(fields) > 1 && fields[1] == strconv.Itoa(os.Getpid()) && strings.Contains(string(b), "(qemu") {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// What can go wrong with qemu itself, with a script in its place.
+func TestQemu(t *testing.T) {
+	for _, tt := range []struct{ name, script, want string }{
+		{"killed", `kill -9 $$`, "the machine ended before its kernel said anything (qemu: signal: killed)"},
+		{"fails", `echo "qemu: cannot set up guest memory" >&2; exit 1`, "qemu says: qemu: cannot set up guest memory"},
+		{"silent", `exec sleep 1000`, "kernel 6.1.0-7 did not start within 300ms"},
+		{"says little", `echo 'Linux version 6' >&3; exec sleep 1000`, "    Linux version 6"},
+		{"hangs", `printf 'h\026\000\000\000{"Release":"6.1.0-7"}\n' >&5; exec sleep 1000`, "kernel 6.1.0-7 hangs: nothing was heard from the machine for"},
+		{"nonsense", `printf 'h\377\377\377\377' >&5; exit 0`, "the machine ended before its kernel said anything (qemu: exit status 0)"},
+		{"ends without an end", `printf 'h\026\000\000\000{"Release":"6.1.0-7"}\n' >&5; echo '[    1.0] Kernel panic - not syncing: x' >&3; exit 0`, "kernel 6.1.0-7 crashed"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if runtime.GOARCH != "amd64" {
+				t.Skip("the fake is of qemu-system-x86_64")
+			}
+			bin := t.TempDir()
+			require.NoError(t, os.WriteFile(filepath.Join(bin, "qemu-system-x86_64"), []byte("#!/bin/sh\n"+tt.script+"\n"), 0o755))
+			t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+			c := fakeConfig(t)
+			_, err := Run(context.Background(), c, nil)
+			var crash *Crash
+			require.ErrorAs(t, err, &crash)
+			assert.Contains(t, crash.Error(), tt.want)
+		})
+	}
+}
+
+// fakeConfig is of a kernel that can't be booted.
+func fakeConfig(t *testing.T) Config {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "modules.table"), nil, 0o644))
+	self, err := os.Executable()
+	require.NoError(t, err)
+	k := &kernels.Kernel{Release: "6.1.0-7", Arch: "amd64", Dir: dir, ID: "fake"}
+	return Config{Kernel: k, Self: self, Args: []string{"/bin/true"}, Dir: dir, Accel: TCG,
+		limits: limits{boot: 300 * time.Millisecond, silence: 300 * time.Millisecond}}
+}
+
+// What is found out before a machine starts.
+func TestCannot(t *testing.T) {
+	t.Run("no qemu", func(t *testing.T) {
+		c := fakeConfig(t)
+		t.Setenv("PATH", t.TempDir())
+		_, err := Run(context.Background(), c, nil)
+		assert.EqualError(t, err, "qemu-system-x86_64 not found: apt-get install qemu-system-x86")
+	})
+	bin := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(bin, "qemu-system-x86_64"), []byte("#!/bin/sh\n"), 0o755))
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	for _, tt := range []struct {
+		want   string
+		change func(*Config)
+	}{
+		{"kernels for arm64 can't be run", func(c *Config) { c.Kernel.Arch = "arm64" }},
+		{`acceleration "xen" is unknown: use kvm, tcg or auto`, func(c *Config) { c.Accel = "xen" }},
+		{"module sctp can't be withheld", func(c *Config) { c.Without = []string{"sctp"} }},
+		{"program no-such-program: executable file not found in $PATH: install it here", func(c *Config) { c.Programs = []string{"no-such-program"} }},
+		{"a file that was asked for: lstat /no-such-file", func(c *Config) { c.Files = []string{"/no-such-file"} }},
+		{"the test binary: ", func(c *Config) { c.Args = []string{"/no-such.test"} }},
+		{"is built for arm64, and the machine is amd64: build it with GOARCH=amd64", func(c *Config) { c.Args = []string{otherBinary(t)} }},
+	} {
+		c := fakeConfig(t)
+		tt.change(&c)
+		_, err := Run(context.Background(), c, nil)
+		assert.ErrorContains(t, err, tt.want)
+		var crash *Crash
+		assert.False(t, errors.As(err, &crash), "%v", err)
+	}
+}
+
+// otherBinary is one for another architecture: the header is enough.
+func otherBinary(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/exe")
+	require.NoError(t, err)
+	b[18] = 183 // e_machine: EM_AARCH64 (elf(5))
+	file := filepath.Join(t.TempDir(), "arm64.test")
+	require.NoError(t, os.WriteFile(file, b, 0o755))
+	return file
+}

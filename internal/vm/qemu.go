@@ -1,0 +1,122 @@
+package vm
+
+import (
+	"fmt"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// option is an argument of qemu, or a parameter of the kernel, and why it is
+// there.
+type option struct {
+	args []string
+	why  string
+}
+
+func opt(why string, args ...string) option { return option{args, why} }
+
+// Descriptors that qemu is started with, after the three standard ones.
+const (
+	fdConsole = 3 + iota
+	fdSerial
+	fdPort
+	fdArchive
+)
+
+// platform is what depends on the architecture.
+type platform struct {
+	qemu, debian string // the program, and the package that it is in
+	machine, cpu string
+	console      string
+}
+
+var platforms = map[string]platform{
+	"amd64": {
+		qemu: "qemu-system-x86_64", debian: "qemu-system-x86",
+		machine: "pc", // microvm hangs at times
+		// Without cmpxchg16b: with it 6.12 crashes in its allocator within seconds under
+		// emulation. "max" is slower.
+		cpu:     "qemu64,-cx16",
+		console: "ttyS0",
+	},
+}
+
+func platformOf(arch string) (platform, error) {
+	p, ok := platforms[arch]
+	if !ok || arch != runtime.GOARCH {
+		return p, fmt.Errorf("kernels for %s can't be run: this netrig is built for %s, and its machines are too", arch, runtime.GOARCH)
+	}
+	return p, nil
+}
+
+// findQemu is the path of the emulator.
+func (p platform) findQemu() (string, error) {
+	path, err := exec.LookPath(p.qemu)
+	if err != nil {
+		return "", fmt.Errorf("%s not found: apt-get install %s", p.qemu, p.debian)
+	}
+	return path, nil
+}
+
+// qemuOptions are the arguments of qemu.
+func qemuOptions(p platform, accel Accel, kernel string, memory int, parameters []option) []option {
+	cpu := p.cpu
+	if accel == KVM {
+		cpu = "host"
+	}
+	return []option{
+		opt("no devices but those named here", "-nodefaults"),
+		opt("nor those of the machine's administrator", "-no-user-config"),
+		opt("no screen", "-display", "none"),
+		opt("stable: see platforms", "-machine", p.machine, "-cpu", cpu),
+		opt("how the processor is made", "-accel", string(accel)),
+		opt("two processors under emulation oops on 7.3 now and then; two machines of one use two cores well", "-smp", "1"),
+		opt("in MB", "-m", strconv.Itoa(memory)),
+		opt("the tests make their own networks", "-nic", "none"),
+		opt("a panic ends qemu", "-no-reboot"),
+		opt("the kernel", "-kernel", kernel),
+		opt("read through a descriptor: the file has no name, and so can't be left behind", "-initrd", fmt.Sprintf("/proc/self/fd/%d", fdArchive)),
+		opt("how the kernel is to start", "-append", strings.Join(flatten(parameters), " ")),
+		opt("the console, read by netrig", "-chardev", fmt.Sprintf("socket,id=console,fd=%d", fdConsole), "-serial", "chardev:console"),
+		opt("the way for results when there is no virtio", "-chardev", fmt.Sprintf("socket,id=serial,fd=%d", fdSerial), "-serial", "chardev:serial"),
+		opt("the usual way for results: binary, fast", "-chardev", fmt.Sprintf("socket,id=port,fd=%d", fdPort),
+			"-device", "virtio-serial-pci", "-device", "virtserialport,chardev=port,name=netrig"),
+	}
+}
+
+// kernelParameters are the kernel's.
+func kernelParameters(p platform, accel Accel, more []string) []option {
+	all := []option{
+		opt("where the kernel's messages go", "console="+p.console),
+		opt("warnings and worse, from the start", "loglevel=5"),
+		opt("a panic reboots at once, which ends qemu", "panic=-1"),
+		opt("what an oops leaves behind can't be trusted, and mostly hangs", "oops=panic"),
+		opt("the first process is in the archive", "rdinit=/init"),
+		opt("tmpfs would hold half of what is left of the memory while the archive takes the rest", "rootfstype=ramfs"),
+		opt("nobody attacks the tests, and to fend that off is slow under emulation", "mitigations=off"),
+		opt("no disks to look for", "raid=noautodetect"),
+	}
+	if accel == TCG {
+		all = append(all,
+			opt("the addresses of a crash are those of the kernel's symbols, and the boot is shorter", "nokaslr"),
+			opt("a busy machine may take qemu off its processor for long: no fault of the kernel's",
+				"rcupdate.rcu_cpu_stall_timeout=120", "watchdog_thresh=60"),
+			opt("programs and libraries at the same addresses each time are translated once: /bin/true takes 9 ms instead of 30", "norandmaps"),
+			opt("the kernel's trials of its own ciphers take up to a second", "cryptomgr.notests"),
+			opt("the check of the clock against others fails when qemu was off its processor", "tsc=reliable"),
+		)
+	}
+	if len(more) > 0 {
+		all = append(all, opt("asked for by the caller", more...))
+	}
+	return all
+}
+
+func flatten(options []option) (args []string) {
+	for _, o := range options {
+		args = append(args, o.args...)
+	}
+	return args
+}

@@ -1,0 +1,147 @@
+// Package wire is what the inside of a virtual machine and its outside say to
+// each other: records, each a byte for its kind, its length and its content.
+// The same bytes go over a virtio port or a serial line.
+package wire
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// Kind of a record.
+type Kind byte
+
+// The records from the inside, then those from the outside.
+const (
+	KindHello  Kind = 'h' // Hello: the machine runs
+	KindBeat   Kind = 'b' // empty: the machine still runs
+	KindOut    Kind = 'o' // standard output of the tests
+	KindErr    Kind = 'e' // standard error of the tests
+	KindNote   Kind = 'n' // text for the user, from the init itself
+	KindFile   Kind = 'f' // File: a file that the tests made; its content follows
+	KindData   Kind = 'd' // content of the last file
+	KindEnd    Kind = 'x' // End: the last record
+	KindSignal Kind = 's' // one byte: a signal for the tests
+)
+
+// Port is the name of the virtio port.
+const Port = "netrig"
+
+// Places in the machine.
+const (
+	RunFile = "/netrig/run.json"
+	Init    = "/init"
+	// ModulesTable, below /lib/modules/RELEASE, is a kernels.Table.
+	ModulesTable = "modules.table"
+)
+
+// Run is what the inside is told at the start, by a file in its archive: the
+// kernel's command line has no room for arguments with spaces.
+type Run struct {
+	Args []string // of the tests, their path first
+	Env  []string
+	Dir  string // working directory
+	// Merged: standard output and error go to the same place, in the order in
+	// which they were written.
+	Merged bool
+	// Return are the directories whose new and changed files come back, and for
+	// each a pattern that their path below it must begin with (path.Match), or "".
+	Return []Return
+	// Seed for the kernel's random numbers: it has hardly any source of its own.
+	Seed []byte
+	// Beat is how often a beat is sent, in nanoseconds.
+	Beat int64
+	// Scale is the least factor for deadlines of the tests (NETRIG_TIMEOUT_SCALE).
+	Scale float64
+}
+
+// Return is a directory from which files come back.
+type Return struct {
+	Dir   string
+	First string // pattern of the first name below Dir; "" for any
+}
+
+// Hello is the first record.
+type Hello struct {
+	Release string
+	Uptime  float64 // seconds since the kernel started
+	Scale   float64 // measured factor for deadlines
+	Serial  bool    // there was no virtio port
+}
+
+// File announces a file.
+type File struct {
+	Path string // absolute
+	Mode uint32 // permission bits
+	Size int64
+}
+
+// End is the last record.
+type End struct {
+	Status  int      // exit status of the tests, if Signal is 0
+	Signal  int      // that ended them, or 0
+	Core    bool     // whether they dumped core
+	Modules []string // that the kernel had loaded in the end
+	Memory  int64    // bytes that were in use at most, of the tests (their peak resident size)
+}
+
+const maxRecord = 1 << 20
+
+// Writer sends records; several goroutines may use it.
+type Writer struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// NewWriter returns a Writer to w.
+func NewWriter(w io.Writer) *Writer { return &Writer{w: w} }
+
+// Send writes a record, in one call of Write; longer content is split.
+func (w *Writer) Send(k Kind, content []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for {
+		n := min(len(content), maxRecord)
+		b := make([]byte, 5, 5+n)
+		b[0] = byte(k)
+		binary.LittleEndian.PutUint32(b[1:], uint32(n))
+		if _, err := w.w.Write(append(b, content[:n]...)); err != nil {
+			return err
+		}
+		if content = content[n:]; len(content) == 0 {
+			return nil
+		}
+	}
+}
+
+// SendJSON writes a record whose content is a value.
+func (w *Writer) SendJSON(k Kind, value any) error {
+	b, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return w.Send(k, b)
+}
+
+// Read reads one record. A record that is cut off is io.ErrUnexpectedEOF.
+func Read(r io.Reader) (Kind, []byte, error) {
+	var head [5]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return 0, nil, err
+	}
+	n := binary.LittleEndian.Uint32(head[1:])
+	if n > maxRecord {
+		return 0, nil, fmt.Errorf("a record of kind %q claims %d bytes", head[0], n)
+	}
+	b := make([]byte, n)
+	if _, err := io.ReadFull(r, b); err != nil {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return 0, nil, err
+	}
+	return Kind(head[0]), b, nil
+}
