@@ -236,6 +236,18 @@ func TestCancelled(t *testing.T) {
 	assert.Empty(t, qemus(t))
 }
 
+// Output that can't be written ends the run.
+func TestNobodyReads(t *testing.T) {
+	b := newBox(t, `echo something; sleep 1000`)
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer full.Close()
+	b.Stdout = full
+	_, err = Run(context.Background(), b.Config, nil)
+	assert.ErrorContains(t, err, "hand on what the tests print: write /dev/full: no space left on device")
+	assert.Empty(t, qemus(t))
+}
+
 // qemus are the processes below this one that are a qemu.
 func qemus(t *testing.T) (pids []int) {
 	t.Helper()

@@ -20,6 +20,7 @@ type receiver struct {
 	heard   chan struct{} // capacity 1: something came
 	hello   chan wire.Hello
 	end     chan wire.End
+	broken  chan error // capacity 2: what the tests print can't be handed on
 
 	file  *os.File // being brought back
 	left  int64
@@ -28,7 +29,7 @@ type receiver struct {
 }
 
 func newReceiver(c *Config) *receiver {
-	r := &receiver{config: c, heard: make(chan struct{}, 1), hello: make(chan wire.Hello, 1), end: make(chan wire.End, 1)}
+	r := &receiver{config: c, heard: make(chan struct{}, 1), hello: make(chan wire.Hello, 1), end: make(chan wire.End, 1), broken: make(chan error, 2)}
 	if len(c.Args) > 0 {
 		r.returns = returns(c)
 	}
@@ -72,7 +73,7 @@ func (r *receiver) read(from io.Reader) {
 			return
 		}
 		if err != nil {
-			r.errs = append(r.errs, fmt.Errorf("hand on what the tests print: %w", err))
+			r.broken <- fmt.Errorf("hand on what the tests print: %w", err)
 			return
 		}
 	}

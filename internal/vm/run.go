@@ -141,6 +141,9 @@ func (w *watch) until(ctx context.Context, signals <-chan syscall.Signal) (*Resu
 			if w.boot != nil {
 				limit.Reset(patience)
 			}
+		case err := <-r.broken:
+			w.stop()
+			return nil, err
 		case s := <-signals:
 			w.signal(s)
 		case e := <-r.end:
