@@ -15,14 +15,21 @@ tools := internal/tools
 suite := WHO=$(WHO) ARTIFACTS='$(ARTIFACTS)' $(tools)/test.sh $(if $(RUN),-run '$(RUN)')
 
 .DEFAULT_GOAL := help
-.PHONY: help test race stress bench benchstat cover fuzz lint fmt packages clean
+.PHONY: help test vm race stress bench benchstat cover fuzz lint fmt packages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  Variables: PKG=./scenarios RUN=TestRouter COUNT=20 WHO=root|user|both ARTIFACTS=DIR FUZZTIME=1m"
+	@echo "  Variables: PKG=./scenarios RUN=TestRouter COUNT=20 KERNEL=debian/trixie WHO=root|user|both ARTIFACTS=DIR FUZZTIME=1m"
 
 test: ## Every test, as root and as an ordinary user; installs missing Debian packages
 	@$(suite) -count=$(COUNT) $(PKG)
+
+vm: ## The tests of virtual machines, and the six scenarios in one (KERNEL=debian/bookworm)
+	@$(tools)/packages.sh test vm
+	@NETRIG_KERNEL='$(or $(KERNEL),debian/bookworm)' go test -count=1 ./internal/vm/... ./cmd/netrig
+	@CGO_ENABLED=0 go build -o $(OUT)/netrig ./cmd/netrig
+	@go test -count=1 -exec '$(CURDIR)/$(OUT)/netrig vm --kernel $(or $(KERNEL),debian/bookworm)' \
+	  -run '$(or $(RUN),^Test(VethPair|Bridge|Router|HostGateway|Masquerade|PortForward)$$)' ./scenarios
 
 race: ## The same under the race detector, COUNT times
 	@$(suite) -race -count=$(COUNT) -timeout=60m $(PKG)
