@@ -103,8 +103,8 @@ func (m *modules) load(name, options string) error {
 			if i == len(files)-1 {
 				with = options
 			}
-			if _, err := os.Stat(filepath.Join("/sys/module", strings.TrimSuffix(file, kernels.Suffix), "initstate")); err == nil {
-				continue // loaded already; what is built in has no such file
+			if live("/sys/module", strings.TrimSuffix(file, kernels.Suffix)) {
+				continue
 			}
 			if err := insert(filepath.Join(m.dir, file), with); err != nil {
 				return fmt.Errorf("load %s: %w", file, err)
@@ -112,6 +112,14 @@ func (m *modules) load(name, options string) error {
 		}
 	}
 	return nil
+}
+
+// live reports whether a module is loaded and ready. One that another process
+// is loading at this moment is not: the kernel waits for it when it is asked to
+// load it once more, and whoever wanted it must not go on before.
+func live(sys, module string) bool {
+	state, _ := os.ReadFile(filepath.Join(sys, module, "initstate"))
+	return strings.TrimSpace(string(state)) == "live"
 }
 
 func insert(file, options string) error {
@@ -123,11 +131,16 @@ func insert(file, options string) error {
 	if err != nil {
 		return err
 	}
-	err = unix.InitModule(b, options)
-	if errors.Is(err, unix.EEXIST) {
-		return nil
+	for try := 1; ; try++ {
+		err = unix.InitModule(b, options)
+		switch {
+		case errors.Is(err, unix.EEXIST):
+			return nil
+		case errors.Is(err, unix.EBUSY) && try < 3: // another process tried, and failed (since 6.5)
+		default:
+			return err
+		}
 	}
-	return err
 }
 
 func release() string {
