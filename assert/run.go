@@ -2,6 +2,7 @@ package assert
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/netrig/netrig/capture"
@@ -57,6 +58,9 @@ func (p *probe) run() (*Exchange, error) {
 		}
 		if err := p.ask(a, e, mark); err != nil {
 			a.close()
+			if full := lab.NeighborsRefused(); full != nil {
+				err = fmt.Errorf("%w: %w", err, full)
+			}
 			return nil, err
 		}
 		if !e.reached() {
@@ -64,6 +68,11 @@ func (p *probe) run() (*Exchange, error) {
 		}
 	}
 	a.close()
+	if e.Cause.Kind == Silence.Kind {
+		if err := lab.NeighborsRefused(); err != nil {
+			return nil, err
+		}
+	}
 	if p.count > 1 {
 		e.Window = lab.Recording().Window(start, lab.Recording().Mark())
 	}

@@ -28,7 +28,8 @@ type Lab struct {
 
 	mu        sync.Mutex
 	nodes     []*Node
-	foreign   atomic.Bool // outside programs got at its namespaces
+	foreign   atomic.Bool       // outside programs got at its namespaces
+	refused   map[string]uint64 // by a table of neighbours, before the first node
 	byName    map[string]*Node
 	nextIndex int
 	steps     []Step
