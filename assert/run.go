@@ -253,6 +253,11 @@ func (p *probe) follow(a asker, e *Exchange, mark capture.Mark) {
 	e.Request, e.Reply, e.Error = nil, nil, nil
 	sent := w.First(a.request())
 	if sent == nil {
+		// It never left, as where nobody answers for the next hop: the sender's own
+		// kernel then says so. What it quotes is the request, seen coming in.
+		request := a.request()
+		request.Direction = capture.AnyDirection
+		e.Error = p.errorAbout(w, request.Matches)
 		return
 	}
 	e.Request = w.Follow(sent)
@@ -267,18 +272,23 @@ func (p *probe) follow(a asker, e *Exchange, mark capture.Mark) {
 			e.Reply = w.Follow(lost)
 		}
 	}
+	e.Error = p.errorAbout(w, func(quoted *capture.Packet) bool { return samePacket(quoted, sent) })
+}
+
+// errorAbout is the first ICMP error that came to the sender about a packet of
+// which about says that it is the probe; nil for none.
+func (p *probe) errorAbout(w capture.Window, about func(quoted *capture.Packet) bool) *capture.Flight {
 	for _, packet := range w.Packets() {
 		if packet.Node != p.node.Name() || packet.Direction != capture.In {
 			continue
 		}
-		quoted, ok := packet.Quoted()
-		if ok && samePacket(quoted, sent) {
+		if quoted, ok := packet.Quoted(); ok && about(quoted) {
 			if _, isError := causeOfPacket(packet); isError {
-				e.Error = w.Follow(packet)
-				break
+				return w.Follow(packet)
 			}
 		}
 	}
+	return nil
 }
 
 // cause is what the recorded answers say.

@@ -107,6 +107,22 @@ func TestWrongHostAnswers(t *testing.T) {
 	testify.Contains(t, text, "the echo request was last seen going into router:left (ttl 64)")
 }
 
+// A request that never leaves its node has a cause all the same: the node's own
+// kernel says that nobody answers for the next hop.
+func TestNobodyOnTheOwnLink(t *testing.T) {
+	t.Parallel()
+	for target, from := range map[string]string{
+		"10.0.1.77": "10.0.1.2", "fd01::77": "fd01::2", "tcp:10.0.1.77:80": "10.0.1.2", "udp:[fd01::77]:80": "fd01::2",
+	} {
+		text := failure(t, func(t testing.TB) {
+			client, _, _ := chain(t)
+			assert.Reachable(t, client, target)
+		})
+		testify.Contains(t, text, "client cannot reach "+target+": host unreachable from "+from)
+		testify.Contains(t, text, "never left an interface of client")
+	}
+}
+
 func TestTTLFails(t *testing.T) {
 	t.Parallel()
 	text := failure(t, func(t testing.TB) {
