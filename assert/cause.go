@@ -25,7 +25,8 @@ type Cause struct {
 var (
 	// Reached is no cause at all: the wish of a Matrix for a pair that talks.
 	Reached = Cause{Kind: "reached"}
-	// NoRoute: the sender has no route (ENETUNREACH); nothing is sent.
+	// NoRoute: the sender has no route (ENETUNREACH; of IPv6, without any address
+	// to send from, EADDRNOTAVAIL); nothing is sent.
 	NoRoute = Cause{Kind: "no route"}
 	// NetUnreachable: a router has no route (ICMP 3/0, ICMPv6 1/0).
 	NetUnreachable = Cause{Kind: "network unreachable"}
@@ -112,7 +113,7 @@ func causeOfErrno(err error) (Cause, bool) {
 		errno unix.Errno
 		cause Cause
 	}{
-		{unix.ENETUNREACH, NoRoute}, {unix.EHOSTUNREACH, HostUnreachable}, {unix.EACCES, Prohibited},
+		{unix.ENETUNREACH, NoRoute}, {unix.EADDRNOTAVAIL, NoRoute}, {unix.EHOSTUNREACH, HostUnreachable}, {unix.EACCES, Prohibited},
 		{unix.EMSGSIZE, MessageTooLong}, {unix.EPERM, NotPermitted}, {unix.EINVAL, NullRouted},
 	} {
 		if errors.Is(err, known.errno) {

@@ -96,6 +96,18 @@ func TestEachCauseIsTold(t *testing.T) {
 	}
 }
 
+// With lo down and no address at all there is no way either; of IPv6 the kernel
+// first misses an address to send from.
+func TestNoRouteInABareNode(t *testing.T) {
+	t.Parallel()
+	for _, to := range []string{"127.0.0.1", "::1", "tcp:[::1]:80", "udp:[::1]:80", "fd00::2"} {
+		bare := harness.New(t).Node("bare", harness.LoopbackDown())
+		assert.Unreachable(t, bare, to, assert.NoRoute.By("local"))
+		text := failure(t, func(t testing.TB) { assert.Reachable(t, bare, to) })
+		testify.Contains(t, text, "bare cannot reach "+to+": no route")
+	}
+}
+
 // A router with a smaller link behind it says so, with the size that fits; once
 // told, the sender knows by itself.
 func TestTooBig(t *testing.T) {

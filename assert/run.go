@@ -2,12 +2,14 @@ package assert
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/netrig/netrig/capture"
 	"github.com/netrig/netrig/harness"
 	"github.com/netrig/netrig/internal/deadline"
+	"golang.org/x/sys/unix"
 )
 
 // asker is one way to ask: by an ICMP echo, a TCP connect, a UDP datagram.
@@ -97,7 +99,7 @@ func (p *probe) ask(a asker, e *Exchange, mark capture.Mark) error {
 	sent := time.Now()
 	if err := a.send(); err != nil {
 		cause, known := causeOfErrno(err)
-		if !known || !p.confirmed(cause) {
+		if !known || !p.confirmed(cause, err) {
 			return err
 		}
 		e.Cause = cause
@@ -140,13 +142,14 @@ func (p *probe) ask(a asker, e *Exchange, mark capture.Mark) error {
 
 // confirmed tells whether the routes of the sender say the same as an error
 // that has other reasons too: EINVAL and EACCES also stand for an address that
-// can't be used so (a broadcast address, a zone that is missing).
-func (p *probe) confirmed(c Cause) bool {
-	if c.Kind != NullRouted.Kind && c.Kind != Prohibited.Kind {
+// can't be used so (a broadcast address, a zone that is missing), EADDRNOTAVAIL
+// for every port of the node being taken.
+func (p *probe) confirmed(c Cause, err error) bool {
+	if c.Kind != NullRouted.Kind && c.Kind != Prohibited.Kind && !errors.Is(err, unix.EADDRNOTAVAIL) {
 		return true
 	}
-	_, err := p.node.RouteTo(p.target.addr.WithZone("").String())
-	told, _ := causeOfErrno(err)
+	_, said := p.node.RouteTo(p.target.addr.WithZone("").String())
+	told, _ := causeOfErrno(said)
 	return told.Kind == c.Kind
 }
 

@@ -76,6 +76,16 @@ func (n *Node) awaitAddresses(index int) error {
 		return nil
 	}
 	return deadline.Poll(linkTime, "an IPv6 address of interface "+fmt.Sprint(index)+" stays tentative", func() (bool, error) {
+		addrs, err := n.route.AddrList(linkAt(index), netlink.FAMILY_V6)
+		if errors.Is(err, netlink.ErrDumpInterrupted) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		// After the addresses: an address is no longer tentative a moment before it
+		// has its route (addrconf_dad_begin), and this waits for the lock under which
+		// both happen.
 		l, err := n.route.LinkByIndex(index)
 		if err != nil {
 			return false, err
@@ -83,16 +93,12 @@ func (n *Node) awaitAddresses(index int) error {
 		if l.Attrs().RawFlags&(unix.IFF_UP|unix.IFF_LOWER_UP) != unix.IFF_UP|unix.IFF_LOWER_UP {
 			return true, nil
 		}
-		addrs, err := n.route.AddrList(linkAt(index), netlink.FAMILY_V6)
-		if errors.Is(err, netlink.ErrDumpInterrupted) {
-			return false, nil
-		}
 		for _, a := range addrs {
 			if a.Flags&unix.IFA_F_TENTATIVE != 0 {
 				return false, nil
 			}
 		}
-		return true, err
+		return true, nil
 	})
 }
 

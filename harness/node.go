@@ -151,6 +151,7 @@ func (n *Node) String() string { return n.name }
 func (n *Node) LoopbackUp() {
 	n.lab.TB.Helper()
 	n.must(n.raw.Up(loopbackIndex, 0), "set lo up")
+	n.must(n.awaitAddresses(loopbackIndex), "set lo up")
 }
 
 // NetnsPath names the node's namespace for outside programs, as in

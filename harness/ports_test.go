@@ -62,6 +62,23 @@ func TestBareNode(t *testing.T) {
 	}
 }
 
+// What lo was given while it was down can be used as soon as LoopbackUp returns.
+func TestLoopbackUpIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	lab := harness.New(t)
+	for _, n := range lab.Nodes("n%d", 20, harness.LoopbackDown()) {
+		n.AddAddress("lo", "fd00::7/128")
+		n.LoopbackUp()
+		for _, address := range []string{"[fd00::7]:0", "[::1]:0", "127.0.0.1:0"} {
+			l, err := n.Listen("tcp", address)
+			require.NoError(t, err, "node %s", n)
+			conn, err := n.Dial("tcp", l.Addr().String())
+			require.NoError(t, err, "node %s", n)
+			require.NoError(t, conn.Close())
+		}
+	}
+}
+
 func TestDownAndUpAreSeenAtBothEnds(t *testing.T) {
 	t.Parallel()
 	_, a, b, cable := pair(t)
