@@ -210,7 +210,8 @@ func applySettings(settings []setting) error {
 }
 
 // enableIPv6 switches IPv6 on for the node's interfaces, those that are there
-// and those to come.
+// and those to come, and returns when the link-local addresses that they get by
+// that can be used.
 func (n *Node) enableIPv6() {
 	n.lab.TB.Helper()
 	if n.ipv6 {
@@ -236,6 +237,14 @@ func (n *Node) enableIPv6() {
 	}
 	for _, b := range n.bridges {
 		n.must(n.tune(b.index), "set the timers of the bridge %s", b.name)
+	}
+	for _, p := range n.ports {
+		if p.index != 0 {
+			p.must(n.awaitAddresses(p.index), "switch IPv6 on")
+		}
+	}
+	for _, b := range n.bridges {
+		n.must(n.awaitAddresses(b.index), "bridge %s: switch IPv6 on", b.name)
 	}
 }
 

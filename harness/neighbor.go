@@ -10,13 +10,17 @@ import (
 )
 
 // AddNeighbor writes a permanent entry into the node's neighbour table: no ARP
-// or neighbour discovery asks for this address any more.
+// or neighbour discovery asks for this address any more. An IPv6 address
+// switches IPv6 on in the node.
 func (n *Node) AddNeighbor(iface, address string, mac net.HardwareAddr) {
 	n.lab.TB.Helper()
 	a, err := parseAddr("the neighbour", address)
 	n.must(err, "interface %s", iface)
 	if len(mac) != 6 {
 		n.fatalf("interface %s: add the neighbour %s: %q is no hardware address", iface, a, mac)
+	}
+	if a.Is6() {
+		n.enableIPv6()
 	}
 	err = n.route.NeighSet(&netlink.Neigh{
 		LinkIndex: n.linkIndex(iface), Family: netlinkFamily(a), State: netlink.NUD_PERMANENT,
@@ -71,6 +75,9 @@ func (l *Lab) PermanentNeighbors() {
 					continue
 				}
 				for _, prefix := range to.addresses {
+					if prefix.Addr().Is6() && !from.node.ipv6 {
+						continue // it talks to nobody by IPv6, and is not to begin with it
+					}
 					from.node.AddNeighbor(from.name, prefix.Addr().String(), to.mac)
 				}
 			}

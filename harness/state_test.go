@@ -1,6 +1,7 @@
 package harness_test
 
 import (
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -102,6 +103,32 @@ func TestAddressesInMidTest(t *testing.T) {
 	require.ErrorIs(t, err, syscall.ENETUNREACH, "the connected route went with it")
 }
 
+// Whatever switches IPv6 on in mid-test, the link-local addresses that the node
+// gets by that can be used when the verb returns, also those of interfaces that
+// the verb is not about.
+func TestIPv6SwitchedOnIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	for name, on := range map[string]func(*harness.Node){
+		"route":     func(n *harness.Node) { n.AddRoute("fd00::/64", "", harness.Device("x")) },
+		"address":   func(n *harness.Node) { n.AddAddress("lo", "fd00::1/128") },
+		"neighbour": func(n *harness.Node) { n.AddNeighbor("x", "fe80::9", net.HardwareAddr{2, 0, 0, 0, 0, 9}) },
+	} {
+		for range 4 {
+			lab := harness.New(t)
+			a, b := lab.Node("a"), lab.Node("b")
+			lab.Connect(a.Port("x", "10.0.0.1/24"), b.Port("y", "10.0.0.2/24"))
+			lab.Connect(a.Bridge("br0", harness.Address("10.1.0.1/24")).Port("z"), b.Port("z"))
+			on(a)
+			for _, at := range []string{"x", "br0"} {
+				own := a.Interface(at).Addresses
+				require.Len(t, own, 2, "IPv4 and link-local")
+				_, err := a.Listen("tcp", "["+own[1].Prefix.Addr().String()+"%"+at+"]:0")
+				require.NoError(t, err, "%s: %s", name, at)
+			}
+		}
+	}
+}
+
 func TestNeighborTable(t *testing.T) {
 	t.Parallel()
 	_, a, b, _ := pair(t)
@@ -139,6 +166,18 @@ func TestPermanentNeighborsSpanBridges(t *testing.T) {
 			assert.Equal(t, harness.NeighborPermanent, e.State)
 		}
 	}
+}
+
+// A node without IPv6 has no neighbours by it.
+func TestPermanentNeighborsOfTwoFamilies(t *testing.T) {
+	t.Parallel()
+	lab := harness.New(t)
+	a, b := lab.Node("a"), lab.Node("b")
+	lab.Connect(a.Port("x", "10.0.0.1/24"), b.Port("y", "10.0.0.2/24", "fd00::2/64"))
+	lab.PermanentNeighbors()
+	require.Len(t, a.Neighbors(), 1)
+	require.Len(t, b.Neighbors(), 1)
+	require.Len(t, a.Interface("x").Addresses, 1, "IPv6 stays off")
 }
 
 func TestSysctls(t *testing.T) {
