@@ -64,6 +64,19 @@ func (n *Node) addAddress(index int, prefix netip.Prefix) error {
 	if errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("%w: the interface has this address already", err)
 	}
+	return n.ipv6Hint(index, prefix.Addr(), err)
+}
+
+// ipv6Hint adds to the kernel's reason why an interface does not take what is
+// of IPv6: it says EINVAL where the MTU is too small for IPv6.
+func (n *Node) ipv6Hint(index int, a netip.Addr, err error) error {
+	if !a.Is6() || !errors.Is(err, unix.EINVAL) {
+		return err
+	}
+	l, e := n.route.LinkByIndex(index)
+	if e == nil && l.Attrs().MTU < leastIPv6MTU {
+		return fmt.Errorf("%w: its MTU of %d bytes is below %d, the least that IPv6 takes (RFC 8200)", err, l.Attrs().MTU, leastIPv6MTU)
+	}
 	return err
 }
 

@@ -1,6 +1,7 @@
 package harness_test
 
 import (
+	"net"
 	"testing"
 	"time"
 
@@ -47,6 +48,17 @@ var badInput = []struct {
 	{"an MTU too small for IPv6", func(lab *harness.Lab, a, b *harness.Node) {
 		lab.Connect(a.Port("p", "fd01::1/64"), b.Port("q"), harness.MTU(1000))
 	}, []string{"1000 bytes", "1280", "RFC 8200"}},
+	{"an IPv6 address on a link too narrow for IPv6", func(lab *harness.Lab, a, b *harness.Node) {
+		lab.Connect(a.Port("p"), b.Port("q"), harness.MTU(1000))
+		a.AddAddress("p", "fd01::1/64")
+	}, []string{"fd01::1/64 to p", "MTU of 1000 bytes", "1280", "RFC 8200"}},
+	{"an IPv6 address on a bridge too narrow for IPv6", func(lab *harness.Lab, a, b *harness.Node) {
+		a.Bridge("br0", harness.BridgeMTU(1000), harness.Address("fd01::1/64"))
+	}, []string{"fd01::1/64 to br0", "MTU of 1000 bytes", "1280", "RFC 8200"}},
+	{"an IPv6 neighbour on a link too narrow for IPv6", func(lab *harness.Lab, a, b *harness.Node) {
+		lab.Connect(a.Port("p"), b.Port("q"), harness.MTU(1000))
+		a.AddNeighbor("p", "fd01::1", net.HardwareAddr{2, 0, 0, 0, 0, 9})
+	}, []string{"fd01::1", "on p", "MTU of 1000 bytes", "1280"}},
 	{"a hardware address that is none", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("p").SetMAC("02:00") }, []string{`"02:00"`}},
 	{"a gateway that is not on link", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.0/8", "192.168.9.1") }, []string{"10.0.0.0/8 via 192.168.9.1", "not on link", "192.168.0.1/24 on veth0"}},
 	{"an IPv6 gateway that is not on link", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("fd09::/64", "fd07::1") }, []string{"fd09::/64 via fd07::1", "not on link"}},

@@ -118,7 +118,13 @@ func (n *Node) tune(index int) error {
 		families = append(families, unix.AF_INET6)
 	}
 	for _, family := range families {
-		if err := n.raw.SetNeighborTimers(family, index, fastNeighbors); err != nil {
+		err := n.raw.SetNeighborTimers(family, index, fastNeighbors)
+		// An interface with an MTU below 1280 bytes has no IPv6, and so no timers
+		// of its (ipv6_add_dev, net/ipv6/addrconf.c).
+		if family == unix.AF_INET6 && errors.Is(err, unix.ENOENT) {
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}

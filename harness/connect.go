@@ -36,6 +36,10 @@ func LeaveDown() LinkOption { return func(s *linkSettings) { s.down = true } }
 // assert sizes or checksums of TCP.
 func WithoutOffloads() LinkOption { return func(s *linkSettings) { s.offloads = false } }
 
+// leastIPv6MTU is the MTU, in bytes, below which an interface has no IPv6
+// (RFC 8200, section 5; IPV6_MIN_MTU of include/uapi/linux/ipv6.h).
+const leastIPv6MTU = 1280
+
 // Connect joins two ports by a cable (a veth pair, made with both ends in
 // their nodes), gives them their addresses, sets them up and returns when
 // packets can pass. Addresses of IPv6 switch IPv6 on in their node.
@@ -100,7 +104,7 @@ func (l *Lab) checkConnect(a, b *Port, s linkSettings) {
 	}
 	least, why := 68, "RFC 791"
 	if a.hasIPv6() || b.hasIPv6() {
-		least, why = 1280, "RFC 8200: the least for IPv6"
+		least, why = leastIPv6MTU, "RFC 8200: the least for IPv6"
 	}
 	if s.mtuSet && (s.mtu < least || s.mtu > 65535) {
 		l.fatalf("connect %s to %s: an MTU of %d bytes is not between %d and 65535 (%s)", a, b, s.mtu, least, why)

@@ -22,11 +22,12 @@ func (n *Node) AddNeighbor(iface, address string, mac net.HardwareAddr) {
 	if a.Is6() {
 		n.enableIPv6()
 	}
+	index := n.linkIndex(iface)
 	err = n.route.NeighSet(&netlink.Neigh{
-		LinkIndex: n.linkIndex(iface), Family: netlinkFamily(a), State: netlink.NUD_PERMANENT,
+		LinkIndex: index, Family: netlinkFamily(a), State: netlink.NUD_PERMANENT,
 		IP: a.AsSlice(), HardwareAddr: mac,
 	})
-	n.must(err, "add the neighbour %s (%s) on %s", a, mac, iface)
+	n.must(n.ipv6Hint(index, a, err), "add the neighbour %s (%s) on %s", a, mac, iface)
 }
 
 // DelNeighbor removes an entry from the node's neighbour table.

@@ -62,6 +62,27 @@ func TestBareNode(t *testing.T) {
 	}
 }
 
+// A node may have IPv6 and, for IPv4 alone, a link that is too narrow for IPv6,
+// in either order.
+func TestNarrowLinkBesideIPv6(t *testing.T) {
+	t.Parallel()
+	lab := harness.New(t)
+	r, narrow, wide := lab.Node("r"), lab.Node("narrow"), lab.Node("wide")
+	lab.Connect(r.Port("n1", "10.0.1.1/24"), narrow.Port("n", "10.0.1.2/24"), harness.MTU(1000))
+	lab.Connect(r.Port("w", "fd00::1/64"), wide.Port("w", "fd00::2/64"))
+	lab.Connect(r.Port("n2", "10.0.2.1/24"), wide.Port("n"), harness.MTU(1000))
+	r.Bridge("br0", harness.BridgeMTU(576), harness.Address("10.0.3.1/24"))
+	for _, to := range []struct {
+		node    *harness.Node
+		address string
+	}{{wide, "[fd00::2]:80"}, {narrow, "10.0.1.2:80"}} {
+		to.node.Serve("tcp", ":80")
+		c, err := r.Dial("tcp", to.address)
+		require.NoError(t, err)
+		require.NoError(t, c.Close())
+	}
+}
+
 // What lo was given while it was down can be used as soon as LoopbackUp returns.
 func TestLoopbackUpIsWaitedFor(t *testing.T) {
 	t.Parallel()
