@@ -7,12 +7,16 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"testing"
 )
 
 // save keeps what a failed test leaves behind: the story of its packets, and
 // the packets themselves for tshark or Wireshark.
 func (l *Lab) save() {
 	l.TB.Helper()
+	if standsIn(l.TB) {
+		return
+	}
 	folder, err := l.artifacts()
 	if err == nil {
 		err = l.saveTo(folder)
@@ -24,12 +28,20 @@ func (l *Lab) save() {
 	l.TB.Logf("netrig: saved story.txt and lab.pcapng in %s", folder)
 }
 
+// standsIn tells whether a testing.TB is that of a run of Try: it fails inside a
+// test that goes on, and what it saved would have to be deleted at once.
+func standsIn(t testing.TB) bool {
+	if l, ok := t.(*Lab); ok {
+		return standsIn(l.TB)
+	}
+	_, ok := t.(interface{ StandIn() })
+	return ok
+}
+
 // artifacts is the test's folder of `go test -artifacts`, and without that flag
-// (it would be deleted at the end) one that stays. A run of Try fails inside a
-// test that goes on, so that nothing has to stay.
+// (it would be deleted at the end) one that stays.
 func (l *Lab) artifacts() (string, error) {
-	_, standIn := l.TB.(interface{ StandIn() })
-	if f := flag.Lookup("test.artifacts"); standIn || f != nil && f.Value.String() == "true" {
+	if f := flag.Lookup("test.artifacts"); f != nil && f.Value.String() == "true" {
 		return l.TB.ArtifactDir(), nil
 	}
 	safe := regexp.MustCompile(`[^A-Za-z0-9_.-]+`).ReplaceAllString(l.TB.Name(), "_")

@@ -435,15 +435,18 @@ func TestConntrackAndRules(t *testing.T) {
 }
 
 // What a failed test leaves behind can be found and read.
+// realTest hides that a testing.TB is that of a run of Try.
+type realTest struct {
+	testing.TB
+	folder string
+}
+
+func (t realTest) ArtifactDir() string { return t.folder }
+
 func TestFailedTestKeepsItsPackets(t *testing.T) {
 	t.Parallel()
-	var folder, story, packets string
-	r := try.Run("failing", func(t testing.TB) {
-		t.Cleanup(func() { // after the lab's own
-			folder = t.ArtifactDir()
-			story, packets = read(t, folder, "story.txt"), read(t, folder, "lab.pcapng")
-		})
-		lab, a, _, _ := pair(t)
+	r := try.Run("failing", func(tb testing.TB) {
+		lab, a, _, _ := pair(realTest{tb, t.TempDir()})
 		lab.Step("first step")
 		c, err := a.Dial("udp", "192.168.0.2:9")
 		require.NoError(lab, err)
@@ -451,16 +454,30 @@ func TestFailedTestKeepsItsPackets(t *testing.T) {
 		require.NoError(lab, err)
 		c.Close()
 		lab.Step("second step")
-		t.Error("on purpose")
+		tb.Error("on purpose")
 	})
 	require.True(t, r.Failed)
-	assert.Contains(t, r.Log(), "saved story.txt and lab.pcapng in "+folder)
-	before, after, ok := strings.Cut(story, "second step")
-	require.True(t, ok, story)
+	_, folder, ok := strings.Cut(strings.TrimSpace(r.Log()), "saved story.txt and lab.pcapng in ")
+	require.True(t, ok, r.Log())
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	before, after, ok := strings.Cut(read(t, folder, "story.txt"), "second step")
+	require.True(t, ok)
 	assert.Contains(t, before, "first step")
 	assert.Contains(t, before, "UDP")
 	assert.NotContains(t, after, "UDP")
-	assert.Equal(t, "\x0a\x0d\x0d\x0a", packets[:4], "a pcapng file begins with a section header")
+	assert.Equal(t, "\x0a\x0d\x0d\x0a", read(t, folder, "lab.pcapng")[:4], "a pcapng file begins with a section header")
+}
+
+// What fails in a run of Try keeps nothing, and speaks of no folder: it would
+// be gone when the text is read, or stay when the test is killed.
+func TestTryKeepsNothing(t *testing.T) {
+	t.Parallel()
+	r := try.Run("failing", func(t testing.TB) {
+		lab := harness.New(t)
+		harness.New(lab).Error("on purpose")
+	})
+	require.True(t, r.Failed)
+	assert.NotContains(t, r.Log(), "saved")
 }
 
 func read(t testing.TB, folder, name string) string {

@@ -22,8 +22,8 @@ var ErrSkipped = errors.New("skipped")
 //	})
 //	require.ErrorContains(t, err, "cannot reach")
 //
-// A panic in f is returned as an error too. Like everything here it needs
-// Main.
+// A panic in f is returned as an error too. The packets of a lab that fails in f
+// are not saved. Like everything here it needs Main.
 func Try(name string, f func(t testing.TB)) error {
 	r := try.Run(name, f)
 	switch {
