@@ -134,6 +134,15 @@ var badInput = []struct {
 	{"a tracked connection of no protocol", func(_ *harness.Lab, a, _ *harness.Node) { a.Tracked("gre", harness.Tuple{}) }, []string{`"gre"`, "icmpv6"}},
 	{"a bridge's multicast hardware address", func(_ *harness.Lab, a, _ *harness.Node) { a.Bridge("br0", harness.BridgeMAC("01:00:00:00:00:01")) }, []string{"01:00:00:00:00:01"}},
 	{"a metric below zero", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.0/8", "192.168.0.2", harness.Metric(-1)) }, []string{"metric of -1"}},
+	{"a metric of 33 bits", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.AddRoute("10.0.0.0/8", "192.168.0.2", harness.Metric(1<<32))
+	}, []string{"10.0.0.0/8 via 192.168.0.2", "metric of 4294967296", "0 and 4294967295"}},
+	{"a table of 33 bits", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.AddRoute("10.0.0.0/8", "192.168.0.2", harness.Table(1<<32+7))
+	}, []string{"table of 4294967303", "1 and 4294967295"}},
+	{"a route's MTU that the kernel would cut", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.AddRoute("10.0.0.0/8", "192.168.0.2", harness.RouteMTU(65521))
+	}, []string{"MTU of 65521", "68 and 65520"}},
 	{"a neighbour without hardware address", func(_ *harness.Lab, a, _ *harness.Node) { a.AddNeighbor("veth0", "192.168.0.9", nil) }, []string{"192.168.0.9", "no hardware address"}},
 	{"nodes' names without a number", func(lab *harness.Lab, _, _ *harness.Node) { lab.Nodes("ns", 2) }, []string{`"ns"`, "ns%d"}},
 	{"an MTU of zero", func(lab *harness.Lab, a, b *harness.Node) { lab.Connect(a.Port("p"), b.Port("q"), harness.MTU(0)) }, []string{"MTU of 0"}},

@@ -3,6 +3,7 @@ package harness
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"strings"
@@ -27,7 +28,10 @@ func Device(name string) RouteOption {
 // Metric is the route's priority: of two routes to the same destination the
 // lower metric wins. IPv6 takes 1024 without, IPv4 0.
 func Metric(metric int) RouteOption {
-	return func(_ *Node, r *netlink.Route) error { r.Priority = metric; return atLeast("metric", metric, 0) }
+	return func(_ *Node, r *netlink.Route) error {
+		r.Priority = metric
+		return within("metric", metric, 0, math.MaxUint32)
+	}
 }
 
 // OnLink has the kernel believe that the gateway is on the link, although no
@@ -48,17 +52,29 @@ func PreferredSource(addr string) RouteOption {
 
 // Table puts the route into a routing table other than the main one (254).
 func Table(id int) RouteOption {
-	return func(_ *Node, r *netlink.Route) error { r.Table = id; return atLeast("table", id, 1) }
+	return func(_ *Node, r *netlink.Route) error {
+		r.Table = id
+		return within("table", id, 1, math.MaxUint32)
+	}
 }
 
-// RouteMTU is the largest packet, in bytes, that the route takes.
+// maxRouteMTU is above which the kernel takes this instead (ip_metrics_convert,
+// net/ipv4/metrics.c).
+const maxRouteMTU = 65535 - 15
+
+// RouteMTU is the largest packet, in bytes, that the route takes: 68 to 65520.
 func RouteMTU(bytes int) RouteOption {
-	return func(_ *Node, r *netlink.Route) error { r.MTU = bytes; return atLeast("MTU", bytes, 68) }
+	return func(_ *Node, r *netlink.Route) error {
+		r.MTU = bytes
+		return within("MTU", bytes, 68, maxRouteMTU)
+	}
 }
 
-func atLeast(what string, value, least int) error {
-	if value < least {
-		return fmt.Errorf("a %s of %d is less than %d", what, value, least)
+// within refuses numbers that the kernel would take for others: it counts in 32
+// bits, and what is above would be cut in silence.
+func within(what string, value int, least, most uint64) error {
+	if value < 0 || uint64(value) < least || uint64(value) > most {
+		return fmt.Errorf("a %s of %d is not between %d and %d", what, value, least, most)
 	}
 	return nil
 }
