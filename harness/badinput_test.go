@@ -29,6 +29,18 @@ var badInput = []struct {
 	{"an interface's name of 16 characters", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("abcdefghijklmnop") }, []string{"16 characters"}},
 	{"an interface's name with a slash", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("x/y") }, []string{`"x/y"`}},
 	{"an interface named lo", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("lo") }, []string{`"lo" already`}},
+	{"an interface named as all settings", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("all") }, []string{`"all"`, "reserved", "net.ipv4.conf.all"}},
+	{"a bridge named as the default settings", func(_ *harness.Lab, a, _ *harness.Node) { a.Bridge("default") }, []string{`"default"`, "reserved"}},
+	{"an interface renamed as all settings", func(lab *harness.Lab, a, b *harness.Node) {
+		p := a.Port("p")
+		lab.Connect(p, b.Port("q"))
+		p.Rename("all")
+	}, []string{"interface p", `"all"`, "reserved"}},
+	{"an interface renamed to lo", func(lab *harness.Lab, a, b *harness.Node) {
+		p := a.Port("p")
+		lab.Connect(p, b.Port("q"))
+		p.Rename("lo")
+	}, []string{"interface p", "rename it to lo", "already"}},
 	{"an address without prefix", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("p", "10.0.0.1") }, []string{"node a", "interface p", `"10.0.0.1"`, "10.0.0.1/24"}},
 	{"an IPv6 address without prefix", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("p", "fd00::1") }, []string{"fd00::1/64"}},
 	{"an address that is none", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("p", "10.0.0.300/24") }, []string{`"10.0.0.300/24"`}},
@@ -60,6 +72,8 @@ var badInput = []struct {
 		a.AddNeighbor("p", "fd01::1", net.HardwareAddr{2, 0, 0, 0, 0, 9})
 	}, []string{"fd01::1", "on p", "MTU of 1000 bytes", "1280"}},
 	{"a hardware address that is none", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("p").SetMAC("02:00") }, []string{`"02:00"`}},
+	{"a multicast hardware address", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("p").SetMAC("01:00:00:00:00:01") }, []string{"interface p", "01:00:00:00:00:01", "multicast"}},
+	{"a hardware address of zeros", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("p").SetMAC("00:00:00:00:00:00") }, []string{"interface p", "00:00:00:00:00:00"}},
 	{"a gateway that is not on link", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.0/8", "192.168.9.1") }, []string{"10.0.0.0/8 via 192.168.9.1", "not on link", "192.168.0.1/24 on veth0"}},
 	{"an IPv6 gateway that is not on link", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("fd09::/64", "fd07::1") }, []string{"fd09::/64 via fd07::1", "not on link"}},
 	{"a gateway that is no address", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.0/8", "b") }, []string{`"b" is not an IP address`}},

@@ -101,10 +101,8 @@ func (n *Node) Bridge(name string, options ...BridgeOption) *Bridge {
 	n.must(n.allowBridges(), "bridge %s", name)
 	b.mac = n.nextMAC()
 	if s.mac != "" {
-		mac, err := net.ParseMAC(s.mac)
-		if err != nil || len(mac) != 6 || mac[0]&1 == 1 {
-			n.fatalf("bridge %s: %q is not the hardware address of an interface, such as 02:00:01:00:00:02", name, s.mac)
-		}
+		mac, err := parseMAC(s.mac)
+		n.must(err, "bridge %s", name)
 		b.mac = mac
 	}
 	b.index = n.lab.index()

@@ -64,10 +64,10 @@ func (p *Port) Move(to *Node) error {
 func (p *Port) Rename(name string) {
 	p.node.lab.TB.Helper()
 	p.connected("Rename")
-	if err := checkName("an interface", name); err != nil {
+	if err := checkInterface(name); err != nil {
 		p.node.fatalf("interface %s: %v", p.name, err)
 	}
-	if _, taken := p.node.byName[name]; taken {
+	if _, taken := p.node.byName[name]; taken || name == "lo" {
 		p.node.fatalf("interface %s: rename it to %s: there is an interface of that name already", p.name, name)
 	}
 	if p.node.tap != nil {

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 )
@@ -27,6 +28,30 @@ func checkName(kind, name string) error {
 		}
 	}
 	return nil
+}
+
+// checkInterface is checkName for an interface that is to be made. `all` and
+// `default` are folders of settings beside those of the interfaces.
+func checkInterface(name string) error {
+	if name == "all" || name == "default" {
+		return fmt.Errorf("the name %q of an interface is reserved: the kernel has settings of that name (net.ipv4.conf.%s)", name, name)
+	}
+	return checkName("an interface", name)
+}
+
+// parseMAC reads a hardware address that an interface can have
+// (is_valid_ether_addr, include/linux/etherdevice.h).
+func parseMAC(text string) (net.HardwareAddr, error) {
+	mac, err := net.ParseMAC(text)
+	switch {
+	case err != nil || len(mac) != 6:
+		return nil, fmt.Errorf("%q is not a hardware address such as 02:00:01:00:00:02", text)
+	case mac[0]&1 == 1:
+		return nil, fmt.Errorf("%q is a multicast address (its first byte is odd), not the hardware address of an interface, such as 02:00:01:00:00:02", text)
+	case [6]byte(mac) == [6]byte{}:
+		return nil, fmt.Errorf("%q is not the hardware address of an interface, such as 02:00:01:00:00:02", text)
+	}
+	return mac, nil
 }
 
 // parsePrefix reads an interface address: "192.168.0.2/24", "fd00::2/64".

@@ -49,7 +49,7 @@ func (n *Node) port(name string, bridge *Bridge, addresses []string) *Port {
 // port, such as a bridge.
 func (n *Node) claim(name string, p *Port) {
 	n.lab.TB.Helper()
-	if err := checkName("an interface", name); err != nil {
+	if err := checkInterface(name); err != nil {
 		n.fatalf("%v", err)
 	}
 	if _, taken := n.byName[name]; taken || name == "lo" {
@@ -89,9 +89,9 @@ func (p *Port) Peer() *Port { return p.peer }
 // will be created with.
 func (p *Port) SetMAC(mac string) {
 	p.node.lab.TB.Helper()
-	parsed, err := net.ParseMAC(mac)
-	if err != nil || len(parsed) != 6 {
-		p.node.fatalf("interface %s: %q is not a hardware address such as 02:00:01:00:00:02", p.name, mac)
+	parsed, err := parseMAC(mac)
+	if err != nil {
+		p.node.fatalf("interface %s: %v", p.name, err)
 	}
 	if p.index != 0 {
 		p.must(p.node.route.LinkSetHardwareAddr(p.link(), parsed), "set its hardware address to %s", mac)
