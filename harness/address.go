@@ -68,13 +68,18 @@ func (n *Node) addAddress(index int, prefix netip.Prefix) error {
 }
 
 // ipv6Hint adds to the kernel's reason why an interface does not take what is
-// of IPv6: it says EINVAL where the MTU is too small for IPv6.
+// of IPv6: it says EINVAL where the MTU is too small for IPv6, and EACCES where
+// IPv6 has been switched off.
 func (n *Node) ipv6Hint(index int, a netip.Addr, err error) error {
-	if !a.Is6() || !errors.Is(err, unix.EINVAL) {
+	if !a.Is6() || !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EACCES) {
 		return err
 	}
 	l, e := n.route.LinkByIndex(index)
-	if e == nil && l.Attrs().MTU < leastIPv6MTU {
+	switch {
+	case e != nil:
+	case errors.Is(err, unix.EACCES):
+		return fmt.Errorf("%w: IPv6 has been switched off on the interface (net.ipv6.conf.%s.disable_ipv6)", err, l.Attrs().Name)
+	case l.Attrs().MTU < leastIPv6MTU:
 		return fmt.Errorf("%w: its MTU of %d bytes is below %d, the least that IPv6 takes (RFC 8200)", err, l.Attrs().MTU, leastIPv6MTU)
 	}
 	return err

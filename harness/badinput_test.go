@@ -44,6 +44,15 @@ var badInput = []struct {
 	{"an address without prefix", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("p", "10.0.0.1") }, []string{"node a", "interface p", `"10.0.0.1"`, "10.0.0.1/24"}},
 	{"an IPv6 address without prefix", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("p", "fd00::1") }, []string{"fd00::1/64"}},
 	{"an address that is none", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("p", "10.0.0.300/24") }, []string{`"10.0.0.300/24"`}},
+	{"an IPv4 address written as IPv6", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("p", "::ffff:10.0.0.1/120") }, []string{"interface p", "write it as 10.0.0.1/24"}},
+	{"an address with a zone", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("p", "fe80::1%p/64") }, []string{"interface p", "zone", "write it as fe80::1/64"}},
+	{"a multicast address", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("p", "224.0.0.1/24") }, []string{"interface p", "224.0.0.1/24", "multicast"}},
+	{"an IPv6 multicast address", func(_ *harness.Lab, a, _ *harness.Node) { a.AddAddress("veth0", "ff02::1/64") }, []string{"interface veth0", "ff02::1/64", "multicast"}},
+	{"the address of nobody", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("p", "0.0.0.0/0") }, []string{"interface p", "0.0.0.0/0", "unspecified"}},
+	{"an IPv6 address where the test has switched IPv6 off", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.SetSysctl("net.ipv6.conf.all.disable_ipv6", 1)
+		a.AddAddress("veth0", "fd09::1/64")
+	}, []string{"fd09::1/64 to veth0", "switched off", "net.ipv6.conf.veth0.disable_ipv6"}},
 	{"an address twice", func(_ *harness.Lab, a, _ *harness.Node) { a.AddAddress("veth0", "192.168.0.1/24") }, []string{"192.168.0.1/24", "veth0", "already"}},
 	{"an address removed that is not there", func(_ *harness.Lab, a, _ *harness.Node) { a.DelAddress("veth0", "10.9.9.9/24") }, []string{"10.9.9.9/24", "does not have it"}},
 	{"an address for an interface that is not there", func(_ *harness.Lab, a, _ *harness.Node) { a.AddAddress("eth7", "10.0.0.1/24") }, []string{"eth7", "no such interface", "lo, veth0"}},
@@ -76,6 +85,21 @@ var badInput = []struct {
 	{"a hardware address of zeros", func(_ *harness.Lab, a, _ *harness.Node) { a.Port("p").SetMAC("00:00:00:00:00:00") }, []string{"interface p", "00:00:00:00:00:00"}},
 	{"a gateway that is not on link", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.0/8", "192.168.9.1") }, []string{"10.0.0.0/8 via 192.168.9.1", "not on link", "192.168.0.1/24 on veth0"}},
 	{"an IPv6 gateway that is not on link", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("fd09::/64", "fd07::1") }, []string{"fd09::/64 via fd07::1", "not on link"}},
+	{"an IPv4 gateway written as IPv6", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("default", "::ffff:192.168.0.2") }, []string{"default via ::ffff:192.168.0.2", "write it as 192.168.0.2"}},
+	{"a gateway with a zone", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("fd09::/64", "fe80::1%veth0") }, []string{"fd09::/64 via fe80::1%veth0", `"fe80::1" with harness.Device("veth0")`}},
+	{"a gateway of nobody", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.0/8", "0.0.0.0") }, []string{"the gateway 0.0.0.0", "harness.Device"}},
+	{"an IPv4 gateway of an IPv6 route", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("fd09::/64", "192.168.0.2") }, []string{"fd09::/64 via 192.168.0.2", "IPv4 gateway"}},
+	{"a gateway that is the node itself", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("fd09::/64", "fd00::1") }, []string{"fd09::/64 via fd00::1", "the node's own address"}},
+	{"a gateway on a link that is not named", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.0/8", "10.1.1.1", harness.OnLink()) }, []string{"10.0.0.0/8 via 10.1.1.1", "OnLink needs harness.Device"}},
+	{"a blackhole with a gateway", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.AddRoute("10.0.0.0/8", "192.168.0.2", harness.RouteType("blackhole"))
+	}, []string{"10.0.0.0/8 via 192.168.0.2", "neither gateway nor device"}},
+	{"a preferred source of another", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.AddRoute("10.0.0.0/8", "192.168.0.2", harness.PreferredSource("9.9.9.9"))
+	}, []string{"10.0.0.0/8 via 192.168.0.2", "the preferred source 9.9.9.9 is not an address of the node", "192.168.0.1/24 on veth0"}},
+	{"a preferred source of the other family", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.AddRoute("10.0.0.0/8", "192.168.0.2", harness.PreferredSource("fd00::1"))
+	}, []string{"10.0.0.0/8 via 192.168.0.2", "fd00::1", "family"}},
 	{"a gateway that is no address", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.0/8", "b") }, []string{`"b" is not an IP address`}},
 	{"a destination with host bits", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.1/8", "192.168.0.2") }, []string{"10.0.0.1/8", "10.0.0.0/8"}},
 	{"a route without gateway and device", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.0/8", "") }, []string{"gateway", "harness.Device"}},

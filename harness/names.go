@@ -58,10 +58,13 @@ func parseMAC(text string) (net.HardwareAddr, error) {
 func parsePrefix(text string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(text)
 	if err == nil {
-		if p.Addr().Is4In6() {
-			return p, fmt.Errorf("the address %q is IPv4 written as IPv6; write it as %s", text, p.Addr().Unmap())
+		return p, checkOwn(p)
+	}
+	if address, zone, ok := strings.Cut(text, "%"); ok {
+		if _, bits, ok := strings.Cut(zone, "/"); ok {
+			address += "/" + bits
 		}
-		return p, nil
+		return p, fmt.Errorf("the address %q has a zone, which an address of an interface has not; write it as %s", text, address)
 	}
 	if a, e := netip.ParseAddr(text); e == nil {
 		example := 24
@@ -73,10 +76,31 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	return p, fmt.Errorf("the address %q is not of the form 192.168.0.2/24 or fd00::2/64", text)
 }
 
+// checkOwn refuses what can't be an interface's own address.
+func checkOwn(p netip.Prefix) error {
+	a := p.Addr()
+	switch {
+	case a.Is4In6():
+		bits := p.Bits() - 96 // the rest of the prefix says that it is IPv4
+		if bits < 0 {
+			bits = 24
+		}
+		return fmt.Errorf("the address %q is IPv4 written as IPv6; write it as %s/%d", p, a.Unmap(), bits)
+	case a.IsMulticast():
+		return fmt.Errorf("the address %q is a multicast address, which many may listen to and nobody has", p)
+	case a.IsUnspecified():
+		return fmt.Errorf("the address %q is the unspecified address, which stands for none", p)
+	}
+	return nil
+}
+
 func parseAddr(what, text string) (netip.Addr, error) {
 	a, err := netip.ParseAddr(text)
-	if err != nil {
+	switch {
+	case err != nil:
 		return a, fmt.Errorf("%s %q is not an IP address", what, text)
+	case a.Is4In6():
+		return a, fmt.Errorf("%s %q is IPv4 written as IPv6; write it as %s", what, text, a.Unmap())
 	}
 	return a, nil
 }

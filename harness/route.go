@@ -45,6 +45,9 @@ func OnLink() RouteOption {
 func PreferredSource(addr string) RouteOption {
 	return func(_ *Node, r *netlink.Route) error {
 		a, err := parseAddr("the preferred source", addr)
+		if err == nil && netlinkFamily(a) != r.Family {
+			err = fmt.Errorf("the preferred source %s is not of the family of the destination", a)
+		}
 		r.Src = a.AsSlice()
 		return err
 	}
@@ -140,8 +143,14 @@ func (n *Node) AddDefaultRoute(gateway string, options ...RouteOption) {
 func (n *Node) wayTo(destination, gateway string, options []RouteOption) *netlink.Route {
 	n.lab.TB.Helper()
 	r := n.buildRoute(destination, gateway, options)
-	if gateway == "" && r.LinkIndex == 0 && r.Type == unix.RTN_UNICAST {
-		n.fatalf("route %s: it needs a gateway, or harness.Device", destination)
+	what := describeRoute(destination, gateway)
+	switch {
+	case r.Type != unix.RTN_UNICAST && (gateway != "" || r.LinkIndex != 0):
+		n.fatalf("route %s: one that refuses (harness.RouteType) leads nowhere: it has neither gateway nor device", what)
+	case gateway == "" && r.LinkIndex == 0 && r.Type == unix.RTN_UNICAST:
+		n.fatalf("route %s: it needs a gateway, or harness.Device", what)
+	case r.Flags&int(netlink.FLAG_ONLINK) != 0 && r.LinkIndex == 0:
+		n.fatalf("route %s: harness.OnLink needs harness.Device, which says on which link", what)
 	}
 	return r
 }
@@ -154,9 +163,13 @@ func (n *Node) buildRoute(destination, gateway string, options []RouteOption) *n
 	if gateway != "" {
 		via, err = parseAddr("the gateway", gateway)
 		n.must(err, "%s", what)
+		n.must(checkGateway(via), "%s", what)
 	}
 	dst, err := parseDestination(destination, via)
 	n.must(err, "%s", what)
+	if dst.Addr().Is6() && via.Is4() {
+		n.fatalf("%s: an IPv6 route can't have an IPv4 gateway", what)
+	}
 	r := &netlink.Route{Dst: ipNet(dst), Family: netlink.FAMILY_V4, Type: unix.RTN_UNICAST}
 	if dst.Addr().Is6() {
 		r.Family = netlink.FAMILY_V6
@@ -176,6 +189,17 @@ func (n *Node) buildRoute(destination, gateway string, options []RouteOption) *n
 		r.Scope = netlink.SCOPE_LINK
 	}
 	return r
+}
+
+// checkGateway refuses addresses that no router is asked by.
+func checkGateway(a netip.Addr) error {
+	switch {
+	case a.Zone() != "":
+		return fmt.Errorf("the gateway %s has a zone; a route takes the interface apart from the address: %q with harness.Device(%q)", a, a.WithZone(""), a.Zone())
+	case a.IsUnspecified():
+		return fmt.Errorf("the gateway %s stands for no address; for a route without a gateway leave it empty, with harness.Device", a)
+	}
+	return nil
 }
 
 func parseDestination(text string, gateway netip.Addr) (netip.Prefix, error) {
@@ -230,10 +254,25 @@ func (n *Node) routeHint(r *netlink.Route, err error) error {
 		return fmt.Errorf("%w: the gateway %s is not on link: the node's addresses are %s (harness.OnLink with harness.Device forces it)", err, r.Gw, n.addressList())
 	case errors.Is(err, unix.ENETDOWN):
 		return fmt.Errorf("%w: the interface is down", err)
-	case errors.Is(err, unix.EINVAL) && r.Gw != nil:
-		return fmt.Errorf("%w: the gateway may be the node's own address: the node's addresses are %s", err, n.addressList())
+	case errors.Is(err, unix.EINVAL) && r.Src != nil && !n.has(r.Src):
+		return fmt.Errorf("%w: the preferred source %s is not an address of the node, which has %s", err, r.Src, n.addressList())
+	case errors.Is(err, unix.EINVAL) && r.Gw != nil && n.has(r.Gw):
+		return fmt.Errorf("%w: the gateway %s is the node's own address", err, r.Gw)
 	}
 	return err
+}
+
+// has tells whether an address is the node's own.
+func (n *Node) has(ip net.IP) bool {
+	n.lab.TB.Helper()
+	for _, i := range n.Interfaces() {
+		for _, a := range i.Addresses {
+			if a.Prefix.Addr() == addrOf(ip) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (n *Node) routesTo(dst *net.IPNet) string {
