@@ -23,8 +23,11 @@ func sysctlPath(name string) (string, error) {
 	}
 	// Everything below net/ belongs to the namespace or is read-only in it; the
 	// rest is the machine's.
-	if !strings.HasPrefix(p, "net/") || path.Clean(p) != p {
+	switch clean := path.Clean(p); {
+	case !strings.HasPrefix(clean, "net/"):
 		return "", fmt.Errorf("sysctl %q: only names below net. can be used, such as net.ipv4.ip_forward", name)
+	case clean != p:
+		return "", fmt.Errorf("sysctl %q: the name has a dot or a slash too many: net.ipv4.ip_forward has them between its parts only", name)
 	}
 	return sysctlRoot + p, nil
 }
@@ -40,7 +43,12 @@ func (n *Node) Sysctl(name string) string {
 		raw, err = os.ReadFile(file)
 		return err
 	})
-	n.must(sysctlHint(name, err), "read sysctl %s", name)
+	if errors.Is(err, fs.ErrPermission) {
+		err = fmt.Errorf("%w: it can only be written", err)
+	} else {
+		err = sysctlHint(name, err)
+	}
+	n.must(err, "read sysctl %s", name)
 	return strings.TrimSpace(string(raw))
 }
 
@@ -111,6 +119,8 @@ func sysctlHint(name string, err error) error {
 		return fmt.Errorf("%w: this kernel has no such sysctl in a network namespace: check the name with `sysctl -a`; it may be global (such as net.core.rmem_max), or need a kernel module or an interface that is not there", err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: %s belongs to the machine, not to a network namespace, and can't be changed from a test", err, name)
+	case errors.Is(err, unix.EISDIR):
+		return fmt.Errorf("%w: it holds sysctls, and is none", err)
 	case errors.Is(err, unix.EINVAL):
 		return fmt.Errorf("%w: the kernel does not take this value", err)
 	}
