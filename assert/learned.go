@@ -14,6 +14,9 @@ import (
 // its ports.
 func Learned(t testing.TB, b *harness.Bridge, mac net.HardwareAddr, port string) {
 	t.Helper()
+	if b == nil {
+		t.Fatal("netrig: Learned: the bridge is nil")
+	}
 	var lines strings.Builder
 	for _, e := range b.Node().ForwardingDatabase() {
 		if e.Bridge != b.Name() || e.Permanent {
@@ -33,6 +36,9 @@ func Learned(t testing.TB, b *harness.Bridge, mac net.HardwareAddr, port string)
 // NotLearned demands that a bridge does not know where a hardware address is.
 func NotLearned(t testing.TB, b *harness.Bridge, mac net.HardwareAddr) {
 	t.Helper()
+	if b == nil {
+		t.Fatal("netrig: NotLearned: the bridge is nil")
+	}
 	if len(mac) != 6 {
 		t.Fatalf("netrig: NotLearned: %q is no hardware address", mac)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,6 +24,9 @@ func Matrix(t testing.TB, nodes []*harness.Node, want func(from, to *harness.Nod
 	t.Helper()
 	if len(nodes) < 2 || want == nil {
 		t.Fatalf("netrig: Matrix: it needs two nodes at least, and a wish for each pair")
+	}
+	if slices.Contains(nodes, nil) {
+		t.Fatalf("netrig: Matrix: node %d of %d is nil", slices.Index(nodes, nil)+1, len(nodes))
 	}
 	if err := neighborRoom(nodes); err != nil {
 		t.Fatalf("netrig: Matrix: %v", err)

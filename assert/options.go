@@ -82,7 +82,10 @@ func newProbe(from *harness.Node, to string, options []Option) (*probe, error) {
 	// go-ping takes an answer from anybody: that has to be checked by what was
 	// recorded. And it takes any zone.
 	p.plain = t.network == "icmp" && from.Recorded() && t.addr.Zone() == ""
-	for _, o := range options {
+	for i, o := range options {
+		if o == nil {
+			return nil, fmt.Errorf("option %d is nil", i+1)
+		}
 		o(p)
 	}
 	switch {

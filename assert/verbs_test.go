@@ -430,7 +430,13 @@ func TestAbsencesOfNothing(t *testing.T) {
 		`no interface "eth7"`: func(t testing.TB) { assert.NoNeighbor(t, client, linkLocal+"%eth7") },
 		`protocol "TCP"`:      func(t testing.TB) { assert.NoConnection(t, client, harness.Connection{Protocol: "TCP"}) },
 		"node is nil":         func(t testing.TB) { assert.Reachable(t, nil, "10.0.0.1") },
-		"no exchange":         func(t testing.TB) { assert.TTL(t, nil, 64) },
+		"option 2 is nil":     func(t testing.TB) { assert.Reachable(t, client, "10.0.1.1", assert.Size(1), nil) },
+		"node 2 of 2 is nil": func(t testing.TB) {
+			assert.Matrix(t, []*harness.Node{client, nil}, func(_, _ *harness.Node) assert.Cause { return assert.Reached })
+		},
+		"Learned: the bridge is nil":    func(t testing.TB) { assert.Learned(t, nil, client.MAC("eth0"), "eth0") },
+		"NotLearned: the bridge is nil": func(t testing.TB) { assert.NotLearned(t, nil, client.MAC("eth0")) },
+		"no exchange":                   func(t testing.TB) { assert.TTL(t, nil, 64) },
 	} {
 		testify.Contains(t, failure(t, f), says)
 	}

@@ -134,6 +134,14 @@ var badInput = []struct {
 	}, []string{"mixes IPv4 and IPv6"}},
 	{"a policy that is none", func(_ *harness.Lab, a, _ *harness.Node) { a.ForwardPolicy("reject") }, []string{`"reject"`, "accept or drop"}},
 	{"a hook without a policy", func(_ *harness.Lab, a, _ *harness.Node) { a.Policy(harness.Prerouting, "drop") }, []string{"prerouting", "no policy"}},
+	{"a relay of another network's target", func(_ *harness.Lab, a, _ *harness.Node) { a.Relay("tcp4", ":22", "[fd00::2]:22") }, []string{"node a", "tcp4 :22 to [fd00::2]:22", "not of the network"}},
+	{"a relay of two networks", func(_ *harness.Lab, a, _ *harness.Node) { a.Relay("tcp46", ":22", "192.168.0.2:22") }, []string{"node a", "tcp46", "not tcp"}},
+	{"an option of a node that is nil", func(lab *harness.Lab, _, _ *harness.Node) { lab.Node("c", harness.IPv6(), nil) }, []string{"node c", "option 2 is nil"}},
+	{"an option of a bridge that is nil", func(_ *harness.Lab, a, _ *harness.Node) { a.Bridge("br0", nil) }, []string{"node a", "bridge br0", "option 1 is nil"}},
+	{"an option of a cable that is nil", func(lab *harness.Lab, a, b *harness.Node) { lab.Connect(a.Port("p"), b.Port("q"), nil) }, []string{"connect", "option 1 of the cable is nil"}},
+	{"an option of a route that is nil", func(_ *harness.Lab, a, _ *harness.Node) { a.AddRoute("10.0.0.0/8", "192.168.0.2", nil) }, []string{"10.0.0.0/8 via 192.168.0.2", "option 1 is nil"}},
+	{"the number of a namespace of another lab", func(lab *harness.Lab, a, _ *harness.Node) { a.NetnsID(harness.New(lab).Node("c")) }, []string{"node a", "node c", "another lab"}},
+	{"a program without a name", func(lab *harness.Lab, _, _ *harness.Node) { harness.RequireProgram(lab, "") }, []string{"program", "empty"}},
 	{"an answer that is none", func(_ *harness.Lab, a, _ *harness.Node) { a.Reject(harness.Filter{}, "shout") }, []string{`"shout"`}},
 	{"a filter's port without a protocol", func(_ *harness.Lab, a, _ *harness.Node) { a.Drop(harness.Filter{Port: 80}) }, []string{"80"}},
 	{"a server of no network", func(_ *harness.Lab, a, _ *harness.Node) { a.Serve("icmp", ":1") }, []string{"icmp"}},
@@ -216,12 +224,21 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// A lab that has no TestMain to put it into the sandbox, an unknown backend and
-// an unknown timer profile are refused before anything is made.
+// A caller that nobody can be is an error, not a panic.
+func TestWaitPeerBelowZero(t *testing.T) {
+	t.Parallel()
+	_, a, _, _ := pair(t)
+	_, err := a.Serve("tcp", ":80").WaitPeer(t.Context(), -1)
+	require.ErrorContains(t, err, "no caller number -1: they are counted from 0")
+}
+
+// An unknown backend, an unknown timer profile and an option that is none are
+// refused before anything is made.
 func TestBadOptions(t *testing.T) {
 	for says, option := range map[string]harness.Option{
 		`backend "ipfw" is unknown: use one of nftables, iptables, iptables-legacy`: harness.WithBackend("ipfw"),
 		`timer profile "slow" is unknown`:                                           harness.WithTimers("slow"),
+		"option 1 of the lab is nil":                                                nil,
 	} {
 		r := try.Run("bad", func(tb testing.TB) { harness.New(tb, option) })
 		require.True(t, r.Failed)

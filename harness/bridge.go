@@ -85,7 +85,10 @@ func BridgeDown() BridgeOption { return func(s *bridgeSettings) { s.down = true 
 func (n *Node) Bridge(name string, options ...BridgeOption) *Bridge {
 	n.lab.TB.Helper()
 	b := &Bridge{node: n, name: name, settings: bridgeSettings{ageing: 300 * time.Second}}
-	for _, o := range options {
+	for i, o := range options {
+		if o == nil {
+			n.fatalf("bridge %s: option %d is nil", name, i+1)
+		}
 		o(&b.settings)
 	}
 	s := &b.settings

@@ -36,6 +36,9 @@ func RequireBackend(t testing.TB, name string) {
 func RequireProgram(t testing.TB, names ...string) {
 	t.Helper()
 	for _, name := range names {
+		if name == "" {
+			t.Fatal("netrig: require a program: its name is empty")
+		}
 		if _, err := exec.LookPath(name); err != nil {
 			missing(t, "the program %s is not installed: install the Debian package %s", name, packageOf(name))
 		}
@@ -50,6 +53,7 @@ func RequireProgram(t testing.TB, names ...string) {
 // Node.HasInterface.
 func RequireSysctl(t testing.TB, names ...string) {
 	t.Helper()
+	needMain(t)
 	for _, name := range names {
 		file, err := sysctlPath(name)
 		if err == nil {

@@ -46,7 +46,10 @@ const leastIPv6MTU = 1280
 func (l *Lab) Connect(a, b *Port, options ...LinkOption) *Cable {
 	l.TB.Helper()
 	s := linkSettings{offloads: true}
-	for _, o := range options {
+	for i, o := range options {
+		if o == nil {
+			l.fatalf("connect: option %d of the cable is nil", i+1)
+		}
 		o(&s)
 	}
 	l.checkConnect(a, b, s)

@@ -128,6 +128,9 @@ func (n *Node) NetnsID(of *Node) int {
 	if of == nil {
 		n.fatalf("the number of a namespace: the node is nil")
 	}
+	if of.lab != n.lab {
+		n.fatalf("the number of the namespace of node %s: that is in another lab", of.name)
+	}
 	id, err := n.route.GetNetNsIdByFd(of.space.Fd())
 	n.must(err, "ask for the number of the namespace of node %s", of.name)
 	return id

@@ -76,9 +76,7 @@ const firstIndex = 101
 // New makes an empty lab, which ends with the test t.
 func New(t testing.TB, options ...Option) *Lab {
 	t.Helper()
-	if !sandbox.Active() {
-		t.Fatal("netrig: the test does not run inside the sandbox: add\n\tfunc TestMain(m *testing.M) { harness.Main(m) }\nto the package's tests")
-	}
+	needMain(t)
 	l := &Lab{
 		TB:        t,
 		timers:    FastTimers,
@@ -87,7 +85,10 @@ func New(t testing.TB, options ...Option) *Lab {
 		byName:    map[string]*Node{},
 		nextIndex: firstIndex,
 	}
-	for _, o := range options {
+	for i, o := range options {
+		if o == nil {
+			t.Fatalf("netrig: option %d of the lab is nil", i+1)
+		}
 		o(l)
 	}
 	if l.timers != FastTimers && l.timers != KernelTimers {
@@ -103,6 +104,14 @@ func New(t testing.TB, options ...Option) *Lab {
 	l.recording.Pending = l.pending
 	t.Cleanup(l.close)
 	return l
+}
+
+// needMain fails a test that Main has not put into the sandbox.
+func needMain(t testing.TB) {
+	t.Helper()
+	if !sandbox.Active() {
+		t.Fatal("netrig: the test does not run inside the sandbox: add\n\tfunc TestMain(m *testing.M) { harness.Main(m) }\nto the package's tests")
+	}
 }
 
 // Recording holds the packets of every node of the lab, from before the first.

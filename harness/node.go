@@ -68,7 +68,10 @@ func (l *Lab) Node(name string, options ...NodeOption) *Node {
 		l.fatalf("the lab already has a node %q", name)
 	}
 	var settings nodeSettings
-	for _, o := range options {
+	for i, o := range options {
+		if o == nil {
+			l.fatalf("node %s: option %d is nil", name, i+1)
+		}
 		o(&settings)
 	}
 	n := &Node{lab: l, name: name, number: len(l.nodes) + 1, byName: map[string]*Port{}}

@@ -5,7 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"strings"
+	"slices"
 	"sync"
 )
 
@@ -17,11 +17,15 @@ import (
 // called the relay. It ends with the test.
 func (n *Node) Relay(network, address, to string) *Server {
 	n.lab.TB.Helper()
-	if strings.TrimRight(network, "46") != "tcp" {
-		n.fatalf("relay %s %s to %s: the network is not tcp", network, address, to)
+	if !slices.Contains([]string{"tcp", "tcp4", "tcp6"}, network) {
+		n.fatalf("relay %s %s to %s: the network is not tcp, tcp4 or tcp6", network, address, to)
 	}
-	if target, err := netip.ParseAddrPort(to); err != nil || target.Port() == 0 {
+	target, err := netip.ParseAddrPort(to)
+	if err != nil || target.Port() == 0 {
 		n.fatalf("relay %s %s: the target %q is not an address and a port, as in \"192.168.1.2:22\"", network, address, to)
+	}
+	if four := target.Addr().Unmap().Is4(); network == "tcp4" && !four || network == "tcp6" && four {
+		n.fatalf("relay %s %s to %s: the target is not of the network; tcp relays from either family to either", network, address, to)
 	}
 	l, err := n.Listen(network, address)
 	n.must(err, "relay %s %s to %s", network, address, to)

@@ -182,7 +182,10 @@ func (n *Node) buildRoute(destination, gateway string, options []RouteOption) *n
 			r.Via = &netlink.Via{AddrFamily: netlinkFamily(via), Addr: via.AsSlice()}
 		}
 	}
-	for _, o := range options {
+	for i, o := range options {
+		if o == nil {
+			n.fatalf("%s: option %d is nil", what, i+1)
+		}
 		n.must(o(n, r), "%s", what)
 	}
 	if r.LinkIndex != 0 && gateway == "" && r.Family == netlink.FAMILY_V4 {

@@ -72,6 +72,9 @@ func (s *Server) Peers() []netip.AddrPort {
 // WaitPeer returns the caller number i, from 0, and waits for it until ctx
 // ends.
 func (s *Server) WaitPeer(ctx context.Context, i int) (netip.AddrPort, error) {
+	if i < 0 {
+		return netip.AddrPort{}, fmt.Errorf("the %s server %s in node %s: there is no caller number %d: they are counted from 0", s.network, s.addr, s.node.name, i)
+	}
 	return s.wait(ctx, fmt.Sprintf("caller number %d", i), func(peers []netip.AddrPort) (netip.AddrPort, bool) {
 		if i < len(peers) {
 			return peers[i], true
