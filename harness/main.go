@@ -16,7 +16,12 @@ import (
 // that the flags of go test work as usual. Where the kernel forbids namespaces
 // the process says which setting forbids them, and exits with 1.
 //
+// On a machine with fewer than eight processors, eight tests that call
+// t.Parallel run at once all the same, since they mostly wait, and GOMAXPROCS is
+// 8: benchmarks are then called BenchmarkX-8, and b.RunParallel starts eight
+// goroutines. Whoever wants otherwise says so by -parallel, -cpu or GOMAXPROCS.
+//
 // The environment variable NETRIG_SANDBOX=inplace runs the tests where they
 // are, for debuggers; NETRIG_REQUIRE=1 turns every skip for something missing
-// into a failure.
+// into a failure; no other value does.
 func Main(m *testing.M) { sandbox.Main(m) }

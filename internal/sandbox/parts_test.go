@@ -118,7 +118,14 @@ func TestRequireAll(t *testing.T) {
 	for value, want := range map[string]bool{"1": true, "0": false, "": false} {
 		t.Setenv(envRequire, value)
 		assert.Equal(t, want, RequireAll(), value)
+		assert.Empty(t, wrongRequire(), value)
 	}
+	t.Setenv(envRequire, "true")
+	assert.False(t, RequireAll())
+	assert.Equal(t, `NETRIG_REQUIRE="true" asks for nothing: only NETRIG_REQUIRE=1 does; tests may skip`, wrongRequire())
+	out, state := user("").program(t, victimBinary(t), "-test.run=^TestPass$").with(envRequire + "=true").run()
+	assert.True(t, state.Success(), out)
+	assert.Equal(t, 1, strings.Count(out, "netrig: "+wrongRequire()+"\n"), out)
 }
 
 // Unless somebody runs these tests in a sandbox, they are outside.

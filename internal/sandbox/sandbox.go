@@ -84,6 +84,9 @@ func Main(m *testing.M) {
 		fail(state.refuse.Error())
 	}
 	if state.active || onlyLists() {
+		if text := wrongRequire(); text != "" {
+			fmt.Fprintln(os.Stderr, "netrig: "+text)
+		}
 		overlap()
 		// Not on this goroutine: each hand-over between a goroutine locked to a
 		// thread and one that isn't is a switch of threads.
@@ -100,6 +103,17 @@ func Active() bool { return state.active }
 // RequireAll reports whether NETRIG_REQUIRE=1 is set: what a test would skip for
 // want of a kernel feature, a program or a privilege must then fail.
 func RequireAll() bool { return os.Getenv(envRequire) == "1" }
+
+// wrongRequire says that a value of NETRIG_REQUIRE asks for nothing, where
+// whoever set it may think that it does.
+func wrongRequire() string {
+	switch value := os.Getenv(envRequire); value {
+	case "", "0", "1":
+		return ""
+	default:
+		return fmt.Sprintf("%s=%q asks for nothing: only %s=1 does; tests may skip", envRequire, value, envRequire)
+	}
+}
 
 // onlyLists reports whether the tests are to be named, not run (-test.list).
 func onlyLists() bool {
