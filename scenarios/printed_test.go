@@ -74,11 +74,22 @@ func readArping(printed, address string) string {
 	return strings.ToLower(m[1])
 }
 
+// tracerouteWords are traceroute's marks for the causes.
+var tracerouteWords = map[string]assert.Cause{
+	"!N": assert.NetUnreachable, "!H": assert.HostUnreachable, "!X": assert.Prohibited,
+}
+
 // readTraceroute reads the hops that traceroute printed, "" for one that did
-// not answer.
+// not answer, with the cause where one says that it does not go on.
 func readTraceroute(printed string) (hops []string) {
-	for _, m := range regexp.MustCompile(`(?m)^ *\d+  (\S+)`).FindAllStringSubmatch(printed, -1) {
-		hops = append(hops, strings.Trim(m[1], "*"))
+	for _, m := range regexp.MustCompile(`(?m)^ *\d+  (\S+)(?:.* (!\S+))?`).FindAllStringSubmatch(printed, -1) {
+		hop := strings.Trim(m[1], "*")
+		if cause, known := tracerouteWords[m[2]]; known {
+			hop += " " + cause.Kind
+		} else if m[2] != "" {
+			hop += " " + m[2]
+		}
+		hops = append(hops, hop)
 	}
 	return hops
 }
@@ -110,6 +121,9 @@ func TestPrinted(t *testing.T) {
 		{arping, "ARPING 192.168.1.2 from 192.168.1.1 eth0\nUnicast reply from 192.168.1.2 [02:00:02:00:00:01]  0.532ms\n", "02:00:02:00:00:01", [2]string{"from 192.168.1.2", "from 192.168.1.9"}},
 		{traceroute, "traceroute to 192.168.2.2 (192.168.2.2), 8 hops max, 60 byte packets\n 1  192.168.1.1  0.034 ms\n 2  *\n 3  192.168.2.2  0.04 ms\n",
 			"192.168.1.1  192.168.2.2", [2]string{"192.168.1.1", "192.168.1.3"}},
+		{traceroute, " 1  192.168.1.1  0.034 ms\n 2  192.168.1.1  60.7 ms !H\n", "192.168.1.1 192.168.1.1 host unreachable", [2]string{"!H", "!N"}},
+		{traceroute, " 1  192.168.1.1  0.034 ms !H\n", "192.168.1.1 host unreachable", [2]string{" !H", ""}},
+		{traceroute, " 1  192.168.1.1  0.034 ms !Z\n", "192.168.1.1 !Z", [2]string{" !Z", ""}},
 		{traceroute, " 1  192.168.1.1  0.034 ms\n 2  192.168.2.2  0.04 ms\n", "192.168.1.1 192.168.2.2", [2]string{" 1  192.168.1.1  0.034 ms\n", ""}},
 	} {
 		require.Equal(t, test.want, test.read(test.printed), test.printed)

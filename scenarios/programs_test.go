@@ -2,7 +2,11 @@ package scenarios
 
 import (
 	"bytes"
+	"fmt"
+	"net/netip"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/netrig/netrig/assert"
 	"github.com/netrig/netrig/capture"
@@ -13,35 +17,87 @@ import (
 
 // TestPing: between every two nodes of every network, ping prints the TTL that
 // assert.Reachable has, or the error of assert.Unreachable and who said it.
-// Where an answer came, traceroute prints the hops that end echoes of too small
-// a TTL, and arping the hardware address of a neighbour that the node's table has.
+// traceroute prints the hops that end echoes of too small a TTL, to those that
+// answer, and to one of each cause that do not; arping the hardware address of a
+// neighbour that the node's table has, and none of one that it has not.
 func TestPing(t *testing.T) {
 	t.Parallel()
 	harness.RequireProgram(t, "ping", "arping", "traceroute")
+	var compared tally
 	for _, n := range networks {
-		if n.timer {
-			continue // a dead neighbour takes 3 s there
-		}
 		for _, f := range n.families() {
+			compared.await()
 			t.Run(n.name+f.name, func(t *testing.T) {
 				t.Parallel()
 				lab := n.body(t, f, "nftables")
-				var reached []echoPair
+				var reached, silent []echoPair
+				causes := map[string]bool{}
 				for _, p := range echoPairs(lab, f) {
 					ours := askByEcho(t, p)
-					program, printed := runPing(p, ours)
-					require.Equal(t, ours, program, "%s: the verb, and ping, which printed:\n%s", p, printed)
-					if ours.cause == assert.Reached.Kind {
+					compared.add("ping: " + ours.cause)
+					switch ours.cause {
+					case assert.Reached.Kind:
 						reached = append(reached, p)
-						checkTraceroute(t, p)
+					case assert.Silence.Kind:
+						silent = append(silent, p)
+						continue
+					}
+					program, printed := runPing(p)
+					require.Equal(t, ours, program, "%s: the verb, and ping, which printed:\n%s", p, printed)
+					// A program's error by its own kernel has no hops.
+					if ours.cause == assert.Reached.Kind || ours.from != "local" && !causes[ours.cause] {
+						causes[ours.cause] = true
+						compared.add("traceroute: " + checkTraceroute(t, p))
 					}
 				}
+				checkSilence(t, silent)
 				if !f.v6 {
-					checkArping(t, lab, reached)
+					checkArping(t, lab, reached, &compared)
 				}
+				compared.done()
 			})
 		}
 	}
+	compared.demand(t, "ping: reached", "ping: silence", "ping: host unreachable", "ping: no route",
+		"traceroute: reached", "traceroute: host unreachable", "arping: answered", "arping: not answered")
+}
+
+// tally counts what was compared, so that a test which compares nothing fails.
+type tally struct {
+	mu           sync.Mutex
+	counts       map[string]int
+	wanted, over int // networks
+}
+
+// await says that one more network is to be compared, done that it was.
+func (c *tally) await() { c.wanted++ }
+
+func (c *tally) done() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over++
+}
+
+func (c *tally) add(what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.counts == nil {
+		c.counts = map[string]int{}
+	}
+	c.counts[what]++
+}
+
+// demand fails the test at its end when something was never compared, unless
+// -run has left out networks, or one of them failed.
+func (c *tally) demand(t *testing.T, each ...string) {
+	t.Cleanup(func() {
+		t.Logf("compared in %d of %d networks: %v", c.over, c.wanted, c.counts)
+		for _, what := range each {
+			if c.over == c.wanted && c.counts[what] == 0 {
+				t.Errorf("no network has %q: compared were %v", what, c.counts)
+			}
+		}
+	})
 }
 
 // echoPair is a node, and an address of another.
@@ -88,57 +144,134 @@ func askByEcho(t *testing.T, p echoPair, o ...assert.Option) echoAnswer {
 	return echoAnswer{e.TTL, e.Cause.Kind, e.Cause.From}
 }
 
-// runPing is what ping prints, and what we read in it; where the verbs have
-// found silence it need not wait long.
-func runPing(p echoPair, ours echoAnswer) (echoAnswer, string) {
-	wait := "10"
-	if ours.cause == assert.Silence.Kind {
-		wait = "0.02"
-	}
-	printed, _ := p.from.Command("ping", "-n", "-c1", "-W"+wait, p.to).CombinedOutput() // exits with 1 when nothing came back
+// runPing is what ping prints, and what we read in it.
+func runPing(p echoPair) (echoAnswer, string) {
+	printed, _ := p.from.Command("ping", "-n", "-c1", "-W10", p.to).CombinedOutput() // exits with 1 when nothing came back
 	return readPing(string(printed)), string(printed)
 }
 
-// checkTraceroute has traceroute find the hops.
-func checkTraceroute(t *testing.T, p echoPair) {
+// late is how long programs wait for an answer that is not to come: several
+// times as long as the kernel takes to find that a neighbour does not answer,
+// which is when the last errors are sent.
+const late = 250 * time.Millisecond
+
+// checkSilence has ping and traceroute hear nothing either; all wait at once.
+func checkSilence(t *testing.T, pairs []echoPair) {
+	wait := fmt.Sprint(late.Seconds())
+	var running waiting
+	for i, p := range pairs {
+		running.start(t, p.from.Command("ping", "-n", "-c1", "-W"+wait, p.to), func(printed string) {
+			require.Equal(t, echoAnswer{cause: assert.Silence.Kind}, readPing(printed), "%s: the verb, and ping, which printed:\n%s", p, printed)
+		})
+		if i > 0 {
+			continue
+		}
+		// The first hop may answer, but the last does not.
+		running.start(t, p.from.Command("traceroute", "-n", "-I", "-q1", "-w"+wait, "-m8", p.to), func(printed string) {
+			hops := readTraceroute(printed)
+			require.Len(t, hops, 8, "%s: traceroute printed:\n%s", p, printed)
+			require.Empty(t, hops[7], "%s: the verb has silence, and traceroute printed:\n%s", p, printed)
+		})
+	}
+	running.check()
+}
+
+// waiting are programs that run at the same time, each with what is to be
+// demanded of its output.
+type waiting []func()
+
+func (w *waiting) start(t *testing.T, cmd *harness.Cmd, check func(printed string)) {
+	var printed bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &printed, &printed
+	require.NoError(t, cmd.Start())
+	*w = append(*w, func() {
+		_ = cmd.Wait() // most exit with 1 when nobody answers
+		check(printed.String())
+	})
+}
+
+func (w waiting) check() {
+	for _, check := range w {
+		check()
+	}
+}
+
+// checkTraceroute has traceroute find the hops, and what the last one says; it
+// returns the cause.
+func checkTraceroute(t *testing.T, p echoPair) string {
 	var ours []string
-	for reached := false; !reached && len(ours) < 8; {
-		answer := askByEcho(t, p, assert.OutgoingTTL(len(ours)+1))
-		if reached = answer.cause == assert.Reached.Kind; reached {
-			answer.from = p.to
+	var answer echoAnswer
+	for over := false; !over && len(ours) < 8; {
+		answer = askByEcho(t, p, assert.OutgoingTTL(len(ours)+1))
+		switch answer.cause {
+		case assert.Reached.Kind:
+			answer.from, over = p.to, true
+		case assert.TimeExceeded.Kind, assert.Silence.Kind:
+		default:
+			answer.from, over = answer.from+" "+answer.cause, true
 		}
 		ours = append(ours, answer.from)
 	}
 	printed := p.from.Run("traceroute", "-n", "-I", "-q1", "-w5", "-m8", p.to)
 	require.Equal(t, ours, readTraceroute(printed), "%s: the hops of the verbs, and of traceroute, which printed:\n%s", p, printed)
+	return answer.cause
 }
 
 // checkArping has arping ask for the neighbours that answer, which a node may
-// have known from before. The programs end at the same time: each takes the
-// kernel 10 to 80 ms, in which it closes a packet socket.
-func checkArping(t *testing.T, lab *harness.Lab, reached []echoPair) {
+// have known from before, and in every subnet of a node for an address that
+// nobody has. The programs end at the same time: each takes the kernel 10 to
+// 80 ms, in which it closes a packet socket.
+func checkArping(t *testing.T, lab *harness.Lab, reached []echoPair, compared *tally) {
 	for _, n := range lab.All() {
 		n.FlushNeighbors()
 	}
-	var checks []func()
-	for _, p := range reached {
+	var running waiting
+	ask := func(p echoPair, command ...string) {
 		route, err := p.from.RouteTo(p.to)
-		if err != nil || route.Gateway.IsValid() || askByEcho(t, p).cause != assert.Reached.Kind {
-			continue
+		if err != nil || route.Gateway.IsValid() {
+			return
 		}
+		answers := askByEcho(t, p).cause == assert.Reached.Kind
 		known := knownMAC(p.from, p.to)
-		cmd := p.from.Command("arping", "-c1", "-w5", "-I", route.Device, p.to)
-		var printed bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &printed, &printed
-		require.NoError(t, cmd.Start())
-		checks = append(checks, func() {
-			_ = cmd.Wait() // exits with 1 when nobody answers
-			require.Equal(t, known, readArping(printed.String(), p.to), "%s: the neighbour table, and arping, which printed:\n%s", p, &printed)
+		if !answers && known != "none" {
+			return // asked once more, it did not answer to an echo
+		}
+		compared.add(map[bool]string{true: "arping: answered", false: "arping: not answered"}[answers])
+		command = append(command, "arping", "-c1", "-w5", "-I", route.Device, p.to)
+		running.start(t, p.from.Command(command[0], command[1:]...), func(printed string) {
+			require.Equal(t, known, readArping(printed, p.to), "%s: the neighbour table, and arping, which printed:\n%s", p, printed)
+			require.Contains(t, printed, map[bool]string{true: "Received 1 response", false: "Received 0 response"}[answers])
 		})
 	}
-	for _, check := range checks {
-		check()
+	for _, p := range reached {
+		ask(p)
 	}
+	for _, p := range unusedAddresses(lab) {
+		ask(p, "timeout", "--signal=INT", fmt.Sprint(late.Seconds())) // arping itself would wait for a second
+	}
+	running.check()
+}
+
+// unusedAddresses are addresses that nobody has, one in each subnet, and who
+// may ask for them.
+func unusedAddresses(lab *harness.Lab) (all []echoPair) {
+	seen := map[string]bool{}
+	for _, n := range lab.All() {
+		for _, i := range n.Interfaces() {
+			for _, a := range i.Addresses {
+				if !a.Prefix.Addr().Is4() || a.Scope != "global" {
+					continue
+				}
+				bytes := a.Prefix.Addr().As4()
+				bytes[3] = 77
+				if to := netip.AddrFrom4(bytes).String(); !seen[to] {
+					seen[to] = true
+					all = append(all, echoPair{n, to})
+				}
+			}
+		}
+	}
+	return all
 }
 
 // knownMAC is a neighbour's hardware address by the node's own table.
