@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/netrig/netrig/harness"
@@ -18,29 +17,30 @@ import (
 func TestConntrack(t *testing.T) {
 	t.Parallel()
 	harness.RequireProgram(t, "conntrack")
-	var compared atomic.Int64
-	t.Cleanup(func() { require.Positive(t, compared.Load(), "no network has connections") })
+	var compared tally
 	for _, n := range networks {
 		if !n.filters {
 			continue // nothing asks for connections to be tracked
 		}
 		for _, f := range n.families() {
+			compared.await()
 			t.Run(n.name+f.name, func(t *testing.T) {
 				t.Parallel()
 				lab := n.body(t, f, "nftables")
 				lab.Settle()
-				var ours, program []harness.Connection
 				for _, node := range lab.All() {
-					ours, program = append(ours, node.Conntrack()...), append(program, listConntrack(t, node, f)...)
+					ours, program := node.Conntrack(), listConntrack(t, node, f)
+					require.Empty(t, tellApart(ours, program), "node %s", node.Name())
+					if len(ours) > 0 {
+						seeAlteredConnections(t, ours, program)
+						compared.add("connections")
+					}
 				}
-				require.Empty(t, tellApart(ours, program))
-				if len(ours) > 0 {
-					seeAlteredConnections(t, ours, program)
-					compared.Add(int64(len(ours)))
-				}
+				compared.done()
 			})
 		}
 	}
+	compared.demand(t, "connections")
 }
 
 // listConntrack is what conntrack prints. Which entries are translated it tells

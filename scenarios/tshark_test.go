@@ -36,6 +36,7 @@ func TestTshark(t *testing.T) {
 	require.NotEmpty(t, labs, "all networks are in one file: run TestTshark whole")
 	packets, said := dissectAll(t, labs)
 
+	checked := map[capture.Kind]int{}
 	for _, lab := range labs {
 		t.Run(lab.name, func(t *testing.T) {
 			for _, p := range lab.window.Packets() {
@@ -48,10 +49,15 @@ func TestTshark(t *testing.T) {
 			for _, flight := range lab.window.Flights() {
 				assert.Path(t, flight, tsharkPath(flight, said)...)
 			}
-			checkEchoes(t, lab.window, said)
+			for kind, n := range checkFlights(t, lab.window, said) {
+				checked[kind] += n
+			}
 		})
 	}
 
+	for _, kind := range []capture.Kind{capture.EchoRequest, capture.EchoReply, capture.TCP, capture.UDP} {
+		require.Positive(t, checked[kind], "no %s was followed", kind)
+	}
 	t.Run("Altered", func(t *testing.T) { seeAlterations(t, packets, said) })
 }
 
@@ -148,34 +154,57 @@ func tsharkPath(flight *capture.Flight, said map[*capture.Packet]dissection) (li
 	return lines
 }
 
-// checkEchoes demands that what we follow as one echo is one by what tshark
-// says of it (what nothing on the way rewrites: type, sequence number and
-// payload), and that of one echo by tshark we make two flights only where it
-// passed the same place twice.
-func checkEchoes(t *testing.T, w capture.Window, said map[*capture.Packet]dissection) {
+// checkFlights demands that what we follow as one packet is one by what tshark
+// says of it, and that of what is one to tshark we make two flights only where
+// it passed the same place twice, as what is sent again does.
+func checkFlights(t *testing.T, w capture.Window, said map[*capture.Packet]dissection) map[capture.Kind]int {
 	places := map[string]map[string]bool{}
+	checked := map[capture.Kind]int{}
 	for _, flight := range w.Flights() {
-		if kind := flight.First().Kind; kind != capture.EchoRequest && kind != capture.EchoReply {
+		one := unaltered(flight.First(), said)
+		if one == "" {
 			continue
 		}
-		echo := echoOf(said[flight.First()])
+		checked[flight.First().Kind]++
 		passed, again := map[string]bool{}, false
 		for _, p := range flight.Hops {
-			require.Equal(t, echo, echoOf(said[p]), "tshark sees two echoes in what we follow as one:\n%s", flight)
+			require.Equal(t, one, unaltered(p, said), "tshark sees two packets in what we follow as one:\n%s", flight)
 			place := fmt.Sprint(p.Where(), p.Direction)
-			again = again || places[echo][place]
+			again = again || places[one][place]
 			passed[place] = true
 		}
-		require.True(t, again || places[echo] == nil, "of what is one echo to tshark, we followed this as another:\n%s", flight)
-		if places[echo] == nil {
-			places[echo] = map[string]bool{}
+		require.True(t, again || places[one] == nil, "of what is one packet to tshark, we followed this as another:\n%s", flight)
+		if places[one] == nil {
+			places[one] = map[string]bool{}
 		}
-		maps.Copy(places[echo], passed)
+		maps.Copy(places[one], passed)
 	}
+	return checked
 }
 
-func echoOf(d dissection) string {
-	return fmt.Sprintf("type %s sequence %s payload %s", d["type"], d["echo sequence"], d["payload"])
+// unaltered is what nothing on the way rewrites of a packet, in tshark's words;
+// empty for kinds that are not followed so.
+func unaltered(p *capture.Packet, said map[*capture.Packet]dissection) string {
+	d := said[p]
+	switch p.Kind {
+	case capture.EchoRequest, capture.EchoReply:
+		return fmt.Sprintf("type %s sequence %s payload %s", d["type"], d["echo sequence"], d["payload"])
+	case capture.TCP:
+		return fmt.Sprintf("%s flags %s sequence %s acknowledged %s payload %s", callersPort(d), d["flags"], d["sequence"], d["acknowledged"], d["payload"])
+	case capture.UDP:
+		return fmt.Sprintf("%s payload %s", callersPort(d), d["payload"])
+	}
+	return ""
+}
+
+// callersPort is the port that the caller has chosen, which masquerading keeps,
+// since no two callers have chosen the same; rules rewrite only those that are
+// called.
+func callersPort(d dissection) string {
+	if called := []string{"53", "80", "8088"}; slices.Contains(called, d["source port"]) {
+		return "to " + d["destination port"]
+	}
+	return "from " + d["source port"]
 }
 
 // rarePackets: what hardly a network has. Packets too big, in fragments, with
