@@ -30,6 +30,7 @@ type Node struct {
 	numbers int // given to interfaces, also to those that have moved away
 	byName  map[string]*Port
 	ipv6    bool
+	sysctls []string // that SetSysctl has set
 
 	bridgesOnce sync.Once
 	bridgesErr  error

@@ -195,6 +195,8 @@ func TestSysctls(t *testing.T) {
 	assert.Equal(t, "1", a.Sysctl("net.ipv6.conf.all.forwarding"))
 	a.DisableForwarding()
 	assert.Equal(t, "0", a.Sysctl("net.ipv4.ip_forward"))
+	assert.Equal(t, []string{"net/ipv4/conf/veth0/rp_filter", "net/ipv4/ip_default_ttl", "net/ipv4/ip_forward",
+		"net/ipv4/ip_local_port_range", "net/ipv6/conf/all/forwarding"}, a.SysctlsSet())
 }
 
 // What the kernel has by itself is there, and what it never has skips the test,

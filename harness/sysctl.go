@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -77,6 +78,17 @@ func (n *Node) SetSysctl(name string, value any) {
 	if strings.Join(strings.Fields(kept), " ") != strings.Join(strings.Fields(text), " ") {
 		n.fatalf("sysctl %s was set to %q, but the kernel keeps %q", name, text, kept)
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.sysctls = append(n.sysctls, strings.TrimPrefix(file, sysctlRoot))
+}
+
+// SysctlsSet are the sysctls that SetSysctl, or a verb by it, has set in the
+// node, as paths below /proc/sys ("net/ipv4/ip_forward"), in order.
+func (n *Node) SysctlsSet() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Compact(slices.Sorted(slices.Values(n.sysctls)))
 }
 
 func sysctlText(value any) string {

@@ -36,7 +36,7 @@ func TestOracle(t *testing.T) {
 			for _, f := range n.families() {
 				t.Run(f.name, func(t *testing.T) {
 					t.Parallel()
-					requireOracle(t, n.filters)
+					requireOracle(t)
 					twins(t, n, f).alike(t)
 				})
 			}
@@ -69,7 +69,7 @@ func TestOracleSpellsFamiliesAlike(t *testing.T) {
 // pair is a network twice: as its scenario leaves it and as its script does.
 type pair struct {
 	built, typed side
-	scope        oracle.Scope
+	sysctls      oracle.Sysctls
 }
 
 type side struct {
@@ -102,7 +102,7 @@ func twins(t *testing.T, n network, f family) *pair {
 	t.Cleanup(built.Close)
 	return &pair{
 		built: side{Network: built}, typed: side{Network: typed},
-		scope: oracle.Scope{Family: f.name, Filters: n.filters, Typed: typed},
+		sysctls: oracle.SetIn(built, typed),
 	}
 }
 
@@ -111,7 +111,7 @@ func (p *pair) compare(wanted func([]oracle.Difference) bool) (differences []ora
 	err = deadline.Poll(settleTime, "the oracle sees something else", func() (bool, error) {
 		for _, s := range []*side{&p.built, &p.typed} {
 			if s.state == nil {
-				if s.state, err = s.Read(p.scope); err != nil {
+				if s.state, err = s.Read(p.sysctls); err != nil {
 					return false, err
 				}
 			}
@@ -142,12 +142,10 @@ func (p *pair) alike(t testing.TB) {
 
 // requireOracle skips the test where a program is missing that the scripts run
 // or that is asked for the state.
-func requireOracle(t testing.TB, filters bool) {
+func requireOracle(t testing.TB) {
 	t.Helper()
 	harness.RequireProgram(t, "sh", "bash", "ip", "bridge", "sysctl", "ping", "readlink", "timeout")
-	if filters {
-		harness.RequireBackend(t, "iptables")
-	}
+	harness.RequireBackend(t, "iptables")
 }
 
 // settleTime is how long two networks that are alike may seem different: a

@@ -3,10 +3,16 @@ package oracle
 import (
 	"path"
 	"strings"
+	"time"
+
+	"github.com/netrig/netrig/internal/link"
 )
 
 // This file is the one place that says in what the two networks may differ,
-// and why. Everything else that the programs print is compared.
+// and why. Everything else is compared that these programs print: ip (addresses,
+// links, routes of all tables, rules, neighbours), bridge (ports, forwarding
+// database), iptables-save and ip6tables-save; of the sysctls those of
+// harness.Baseline, and those that either side has set.
 
 // unread are fields that are not compared at all, by the kind of their object.
 // A name may be a pattern of path.Match.
@@ -22,6 +28,7 @@ var unread = []struct{ kind, field, why string }{
 	{"link", "linkinfo.*_timer", "timers run"},
 	{"neighbour", "router", "what the neighbour was when it answered; the scripts type the end of a scenario, in which it may have become a router since"},
 	{"port", "ifindex", "as for link"},
+	{"iptables", "counters", "who asked how often is not part of a network; those of rules are not even printed, and scenarios assert them"},
 	{"port", "link", "the link's field peer says the same by name"},
 	{"port", "flags", "the link has them too; bridge(8) takes the number of a port's other end for one of this node, and adds its flags"},
 }
@@ -45,23 +52,33 @@ var excuses = []struct{ kind, field, harness, script, why string }{
 // ignored are whole objects that are left out.
 var ignored = []struct {
 	kind string
-	is   func(name string, o Object) bool
+	is   func(node, name string, o Object) bool
 	why  string
 }{
-	{"neighbour", func(_ string, o Object) bool { return o["state"] == "FAILED" || o["state"] == "INCOMPLETE" },
+	{"neighbour", func(_, _ string, o Object) bool { return o["state"] == "FAILED" || o["state"] == "INCOMPLETE" },
 		"that nobody answers is as good as no entry: the kernel drops such entries when it likes, in all namespaces " +
 			"once there are 128 on the machine (gc_thresh1)"},
-	{"fdb", func(name string, o Object) bool { return strings.HasPrefix(name, "fdb 33:33:") && o["flags"] == "self" },
+	{"fdb", func(_, name string, o Object) bool {
+		return strings.HasPrefix(name, "fdb 33:33:") && o["flags"] == "self"
+	},
 		"a multicast group that IPv6 joins by itself: for an address, which is compared, or as a router, which a sysctl says"},
-	{"fdb", func(name string, o Object) bool {
+	{"fdb", func(_, name string, o Object) bool {
 		return strings.HasPrefix(name, "fdb 01:00:5e:00:00:6a ") && o["flags"] == "self"
 	},
 		"the group of all snoopers (RFC 4286), which a bridge joins that has mcast_snooping"},
-	{"fdb", func(name string, o Object) bool {
-		return strings.HasSuffix(name, " dev "+o["master"]) && o["state"] == "permanent"
+	{"fdb", func(node, name string, o Object) bool {
+		return name == "fdb "+node+":"+o["master"]+" dev "+o["master"] && o["state"] == "permanent"
 	},
 		"a bridge's entry for its own MAC: without one of its own, which the harness gives it, that of a port stands for it"},
+	{"iptables", func(_, _ string, o Object) bool { return o["policy"] == "ACCEPT" && o["rule 1"] == "" },
+		"a chain that accepts and has no rules does nothing; which of those exist depends on the variant of iptables and on what was there before"},
 }
+
+// impatient are the timers of neighbours in a script's network, which are not
+// compared (nobody types them): a neighbour that does not answer is known in
+// some 50 ms (three tries), not 3 s, and longer than any script takes are
+// neighbours in use not probed. The harness has its own (harness.FastTimers).
+var impatient = link.NeighborTimers{Retransmit: 10 * time.Millisecond, DelayProbe: time.Minute}
 
 // ipv6Off says that an object of a script's node is there only because the node
 // has IPv6 on. In the harness a node has it off until it gets an IPv6 address,
@@ -111,9 +128,9 @@ func excused(kind, field, harness, script string) bool {
 	return false
 }
 
-func isIgnored(name string, o Object) bool {
+func isIgnored(node, name string, o Object) bool {
 	for _, i := range ignored {
-		if i.kind == kind(name) && i.is(name, o) {
+		if i.kind == kind(name) && i.is(node, name, o) {
 			return true
 		}
 	}

@@ -20,19 +20,19 @@ import (
 // Network is one of the two that are compared: namespaces by their names.
 type Network struct {
 	nodes map[string]*ns.Namespace
-	// typed are the sysctls that were set by hand, as paths below /proc/sys,
-	// by node.
-	typed map[string][]string
+	// sysctls are those that were set, as paths below /proc/sys, by node.
+	sysctls map[string][]string
 }
 
 // OfLab is the network of a lab, for as long as the lab stands.
 func OfLab(lab *harness.Lab) (*Network, error) {
-	n := &Network{nodes: map[string]*ns.Namespace{}}
+	n := &Network{nodes: map[string]*ns.Namespace{}, sysctls: map[string][]string{}}
 	for _, node := range lab.All() {
 		if err := n.open(node.Name(), node.NetnsPath()); err != nil {
 			n.Close()
 			return nil, err
 		}
+		n.sysctls[node.Name()] = node.SysctlsSet()
 	}
 	return n, nil
 }

@@ -18,16 +18,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Scope is what is to be read of a network.
-type Scope struct {
-	// Family is "IPv4" or "IPv6". Rules of routing and of the packet filter, and
-	// sysctls, are read of that family: verbs of the harness such as
-	// EnableForwarding and Policy are about both, a script types one.
-	Family string
-	// Filters says that the network has NAT or filter rules.
-	Filters bool
-	// Typed is the script's network: the sysctls set by hand there are read.
-	Typed *Network
+// Sysctls are the sysctls that are to be read, beyond those of the baseline: as
+// paths below /proc/sys, by node.
+type Sysctls map[string][]string
+
+// SetIn are the sysctls that were set in any of the networks.
+func SetIn(networks ...*Network) Sysctls {
+	all := Sysctls{}
+	for _, n := range networks {
+		for node, paths := range n.sysctls {
+			all[node] = append(all[node], paths...)
+		}
+	}
+	return all
 }
 
 // raw is what the programs said of one node.
@@ -35,13 +38,13 @@ type raw struct {
 	links, routes, rules, rules6, neighbours []map[string]any
 	ports, fdb                               []map[string]any // of a node with a bridge
 	peers                                    map[string]string
-	filter                                   string // what iptables-save printed
+	filters                                  map[string]string // what iptables-save and ip6tables-save printed, by family
 	sysctls                                  map[string]string
 }
 
-// Read reads the state of every node, by the programs ip, bridge and
-// iptables-save inside it.
-func (n *Network) Read(scope Scope) (State, error) {
+// Read reads the state of every node, of both families whichever the network is
+// about, by the programs ip, bridge and iptables-save inside it.
+func (n *Network) Read(sysctls Sysctls) (State, error) {
 	if err := n.lookAtCarriers(); err != nil {
 		return nil, err
 	}
@@ -49,7 +52,7 @@ func (n *Network) Read(scope Scope) (State, error) {
 	answers, errs := make([]raw, len(names)), make([]error, len(names))
 	var reading sync.WaitGroup
 	for i, name := range names {
-		reading.Go(func() { answers[i], errs[i] = n.readNode(name, scope) })
+		reading.Go(func() { answers[i], errs[i] = n.readNode(name, sysctls) })
 	}
 	reading.Wait()
 	if err := errors.Join(errs...); err != nil {
@@ -62,27 +65,27 @@ func (n *Network) Read(scope Scope) (State, error) {
 	return translate(all), nil
 }
 
-func (n *Network) readNode(name string, scope Scope) (r raw, err error) {
+func (n *Network) readNode(name string, sysctls Sysctls) (r raw, err error) {
 	// The address list of a device has all that is said of the device.
 	err = n.ask(name, "ip", nil,
 		question{"addr show", &r.links}, question{"route show table all", &r.routes},
 		question{"rule show", &r.rules}, question{"neigh show", &r.neighbours})
-	if err == nil && scope.Family == "IPv6" {
+	if err == nil {
 		// Without a family the rules are those of IPv4.
 		err = n.ask(name, "ip", []string{"-6"}, question{"rule show", &r.rules6})
 	}
 	if err == nil && hasBridge(r.links) {
 		err = n.ask(name, "bridge", nil, question{"link show", &r.ports}, question{"fdb show", &r.fdb})
 	}
-	if err == nil && scope.Filters {
-		r.filter, err = n.savedRules(name, scope.Family)
+	if err == nil {
+		r.filters, err = n.savedRules(name)
 	}
 	if err == nil {
 		r.peers, err = n.peers(name)
 	}
 	if err == nil {
 		err = n.nodes[name].Do(func() error {
-			r.sysctls, err = readSysctls(scope, name, r.links)
+			r.sysctls, err = readSysctls(sysctls[name], name, r.links)
 			return err
 		})
 	}
@@ -125,10 +128,17 @@ func hasBridge(links []map[string]any) bool {
 	})
 }
 
-// savedRules are the node's rules of a family.
-func (n *Network) savedRules(node, family string) (string, error) {
-	out, err := n.Run(node, "", map[string]string{"IPv4": "iptables-save", "IPv6": "ip6tables-save"}[family])
-	return string(out), err
+// savedRules are the node's packet filters.
+func (n *Network) savedRules(node string) (map[string]string, error) {
+	saved := map[string]string{}
+	for family, program := range map[string]string{"IPv4": "iptables-save", "IPv6": "ip6tables-save"} {
+		out, err := n.Run(node, "", program)
+		if err != nil {
+			return nil, err
+		}
+		saved[family] = string(out)
+	}
+	return saved, nil
 }
 
 // peers are the nodes by the numbers under which a node knows their namespaces
@@ -194,19 +204,12 @@ func linksOf(h *netlink.Handle) (links []netlink.Link, err error) {
 	return links, err
 }
 
-// otherFamily is where the sysctls are of the family that a run is not about.
-var otherFamily = map[string]string{"IPv4": "net/ipv6/", "IPv6": "net/ipv4/"}
-
 // readSysctls reads, in the node that the thread is in, the sysctls that
-// netrig's nodes start with, for each interface too, and those that the script
-// has typed.
-func readSysctls(scope Scope, node string, links []map[string]any) (map[string]string, error) {
-	names := slices.Clone(scope.Typed.typed[node])
+// netrig's nodes start with, for each interface too, and the further ones.
+func readSysctls(further []string, node string, links []map[string]any) (map[string]string, error) {
+	names := slices.Clone(further)
 	for _, s := range harness.Baseline(true) {
 		p := sysctlPath(s.Name)
-		if strings.HasPrefix(p, otherFamily[scope.Family]) {
-			continue
-		}
 		names = append(names, p)
 		if before, after, ok := strings.Cut(p, "/conf/default/"); ok {
 			for _, l := range links {

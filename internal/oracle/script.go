@@ -35,7 +35,7 @@ func Typed(script, family string) (*Network, error) {
 		return nil, errors.New("scripts are run inside the sandbox only: call harness.Main from TestMain")
 	}
 	s := &session{
-		Network: &Network{nodes: map[string]*ns.Namespace{}, typed: map[string][]string{}},
+		Network: &Network{nodes: map[string]*ns.Namespace{}, sysctls: map[string][]string{}},
 		script:  script, family: family,
 	}
 	done := make(chan error)
@@ -198,7 +198,7 @@ func (s *session) note(space string, args []string) error {
 		}
 		for _, arg := range args {
 			if key, _, ok := strings.Cut(arg, "="); ok {
-				s.typed[name] = append(s.typed[name], sysctlPath(key))
+				s.sysctls[name] = append(s.sysctls[name], sysctlPath(key))
 			}
 		}
 		return nil

@@ -39,7 +39,7 @@ func TestScriptRunsOutOfReach(t *testing.T) {
 	require.NoError(t, err)
 	defer n.Close()
 	assert.Equal(t, []string{"a", "b"}, n.names())
-	assert.Equal(t, map[string][]string{"a": {"net/ipv4/ip_forward", "net/ipv4/conf/lo/rp_filter"}}, n.typed)
+	assert.Equal(t, map[string][]string{"a": {"net/ipv4/ip_forward", "net/ipv4/conf/lo/rp_filter"}}, n.sysctls)
 
 	links, err := os.ReadFile("/proc/thread-self/net/dev")
 	require.NoError(t, err)
@@ -47,7 +47,7 @@ func TestScriptRunsOutOfReach(t *testing.T) {
 	assert.NoFileExists(t, "/run/netns/a", "its own /run")
 	assert.NoDirExists(t, tools)
 
-	state, err := n.Read(Scope{Family: "IPv4", Typed: n})
+	state, err := n.Read(SetIn(n))
 	require.NoError(t, err)
 	assert.Equal(t, "1", state["a"]["sysctl net/ipv4/ip_forward"]["value"])
 	assert.Equal(t, "0", state["b"]["sysctl net/ipv4/conf/default/rp_filter"]["value"], "the baseline")
@@ -69,10 +69,10 @@ func TestScriptStartsAsNodesDo(t *testing.T) {
 		built, err := OfLab(lab)
 		require.NoError(t, err)
 		defer built.Close()
-		scope := Scope{Family: family, Typed: n}
-		typed, err := n.Read(scope)
+		sysctls := SetIn(n, built)
+		typed, err := n.Read(sysctls)
 		require.NoError(t, err)
-		state, err := built.Read(scope)
+		state, err := built.Read(sysctls)
 		require.NoError(t, err)
 		assert.Empty(t, Compare(state, typed))
 		assert.Greater(t, len(state["a"]), 10)

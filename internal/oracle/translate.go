@@ -30,7 +30,7 @@ func translate(all map[string]raw) State {
 	for node, r := range all {
 		state[node] = r.objects(node, known)
 		for name, o := range state[node] {
-			if isIgnored(name, o) {
+			if isIgnored(node, name, o) {
 				delete(state[node], name)
 			}
 			for field, value := range o {
@@ -133,8 +133,10 @@ func (r raw) objects(node string, known names) Node {
 	for name, value := range r.sysctls {
 		n.put("sysctl "+name, Object{"value": value})
 	}
-	for name, o := range parseRules(r.filter) {
-		n.put(name, o)
+	for family, saved := range r.filters {
+		for name, o := range parseRules(family, saved) {
+			n.put(name, o)
+		}
 	}
 	return n
 }
@@ -239,19 +241,18 @@ func (o Object) add(prefix string, value any) {
 	}
 }
 
-// parseRules reads what iptables-save printed: an object for each chain, with
-// its rules in their order. Counters are left out. A chain that accepts and has
-// no rules is none: which of those exist depends on the variant and on what was
-// there before.
-func parseRules(saved string) map[string]Object {
+// parseRules reads what iptables-save or ip6tables-save printed: an object for
+// each chain, with its rules in their order.
+func parseRules(family, saved string) map[string]Object {
 	chains := map[string]Object{}
+	rules := map[string]int{}
 	table := ""
-	chain := func(name string) Object {
-		name = "iptables " + table + " " + name
+	chain := func(name string) (string, Object) {
+		name = "iptables " + family + " " + table + " " + name
 		if chains[name] == nil {
 			chains[name] = Object{}
 		}
-		return chains[name]
+		return name, chains[name]
 	}
 	for line := range strings.Lines(saved) {
 		line = strings.TrimSpace(line)
@@ -260,18 +261,16 @@ func parseRules(saved string) map[string]Object {
 		case len(words) == 0 || line[0] == '#' || line == "COMMIT":
 		case line[0] == '*':
 			table = line[1:]
-		case line[0] == ':' && len(words) > 1:
-			chain(words[0][1:])["policy"] = words[1]
+		case line[0] == ':' && len(words) == 3:
+			_, c := chain(words[0][1:])
+			c["policy"], c["counters"] = words[1], words[2]
 		case words[0] == "-A" && len(words) > 1:
-			c := chain(words[1])
-			c[fmt.Sprintf("rule %d", len(c))] = strings.Join(words[2:], " ")
+			name, c := chain(words[1])
+			rules[name]++
+			c[fmt.Sprintf("rule %d", rules[name])] = strings.Join(words[2:], " ")
 		default:
-			chain("?")[line] = "not understood"
-		}
-	}
-	for name, c := range chains {
-		if len(c) == 1 && c["policy"] == "ACCEPT" {
-			delete(chains, name)
+			_, c := chain("?")
+			c[line] = "not understood"
 		}
 	}
 	return chains

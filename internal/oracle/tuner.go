@@ -66,10 +66,6 @@ func applyBaseline(ipv6 bool) error {
 	return nil
 }
 
-// impatient makes a neighbour that does not answer known in 60 ms (three tries),
-// not 3 s, and longer than any script takes are neighbours in use not probed.
-var impatient = link.NeighborTimers{Retransmit: 20 * time.Millisecond, DelayProbe: time.Minute}
-
 func (t *tuner) tune() error {
 	links, err := linksOf(t.route)
 	if err != nil {

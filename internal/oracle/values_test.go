@@ -26,6 +26,7 @@ var said = map[string]map[string]string{
 		"fdb": `[{"mac":"NSMAC","ifname":"veth1","flags":[],"master":"br0","state":""},{"mac":"PORTMAC","ifname":"veth1","flags":[],"master":"br0","state":"permanent"},
 			{"mac":"33:33:ff:00:00:01","ifname":"br0","flags":["self"],"state":"permanent"}]`,
 		"filter":  "# at a time\n*nat\n:PREROUTING ACCEPT [1:60]\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING -s 192.168.1.0/24 -j MASQUERADE\n-A POSTROUTING -j ACCEPT\nCOMMIT\n*filter\n:FORWARD DROP [3:4]\nCOMMIT\n",
+		"filter6": "*filter\n:FORWARD DROP [5:6]\n:INPUT ACCEPT [7:8]\nCOMMIT\n",
 		"sysctls": `net/ipv4/ip_forward=1`,
 	},
 	"ns1": {
@@ -58,7 +59,7 @@ func stateOf(t *testing.T, as *strings.Replacer, node, answer, from, to string) 
 			}
 			return as.Replace(s)
 		}
-		r := raw{peers: map[string]string{"0": "host"}, filter: text("filter"), sysctls: map[string]string{}}
+		r := raw{peers: map[string]string{"0": "host"}, filters: map[string]string{"IPv4": text("filter"), "IPv6": text("filter6")}, sysctls: map[string]string{}}
 		if name == "host" {
 			r.peers = map[string]string{"0": "ns1", "7": "ns1"}
 		}
@@ -114,10 +115,12 @@ func TestEveryKindOfFieldIsCompared(t *testing.T) {
 		"flag of a port":        {"host", "ports", `false`, `true`, "port veth1", "hairpin"},
 		"fdb: another MAC":      {"host", "fdb", `NSMAC`, `02:00:00:00:00:99`, "fdb 02:00:00:00:00:99 dev veth1", ""},
 		"fdb: static":           {"host", "fdb", `"state":""`, `"state":"static"`, "fdb ns1:eth0 dev veth1", "state"},
-		"NAT rule":              {"host", "filter", `1.0/24`, `2.0/24`, "iptables nat POSTROUTING", "rule 1"},
-		"no rule":               {"host", "filter", "-A POSTROUTING -j ACCEPT\n", ``, "iptables nat POSTROUTING", "rule 2"},
-		"policy":                {"host", "filter", `DROP`, `ACCEPT`, "iptables filter FORWARD", ""},
-		"line of iptables-save": {"host", "filter", `*filter`, `?`, "iptables nat ?", ""},
+		"NAT rule":              {"host", "filter", `1.0/24`, `2.0/24`, "iptables IPv4 nat POSTROUTING", "rule 1"},
+		"no rule":               {"host", "filter", "-A POSTROUTING -j ACCEPT\n", ``, "iptables IPv4 nat POSTROUTING", "rule 2"},
+		"policy":                {"host", "filter", `DROP`, `ACCEPT`, "iptables IPv4 filter FORWARD", ""},
+		"policy of IPv6":        {"host", "filter6", `DROP`, `ACCEPT`, "iptables IPv6 filter FORWARD", ""},
+		"fdb: of the bridge":    {"host", "fdb", `33:33:ff:00:00:01","ifname":"br0","flags":["self"]`, `02:00:00:00:00:98","ifname":"br0","flags":[],"master":"br0"`, "fdb 02:00:00:00:00:98 dev br0", ""},
+		"line of iptables-save": {"host", "filter", `*filter`, `?`, "iptables IPv4 nat ?", ""},
 		"sysctl":                {"host", "sysctls", `=1`, `=0`, "sysctl net/ipv4/ip_forward", "value"},
 	} {
 		t.Run(name, func(t *testing.T) {

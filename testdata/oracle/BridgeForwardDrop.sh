@@ -30,8 +30,7 @@ done
 
 ip netns exec host iptables -P FORWARD DROP
 ip netns exec host ip6tables -P FORWARD DROP
-ip netns exec host sysctl -qw net.bridge.bridge-nf-call-iptables=1
-ip netns exec host sysctl -qw net.bridge.bridge-nf-call-ip6tables=1
+ip netns exec host sysctl -qw net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1
 ip netns exec host iptables -A FORWARD -i br0 -j ACCEPT
 case $family in
   IPv6) ip netns exec host ip6tables -A FORWARD -i br0 -j ACCEPT ;;

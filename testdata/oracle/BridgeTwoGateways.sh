@@ -15,8 +15,7 @@ for i in 1 2; do
   ip -n host link set "veth$i" up
   ip -n "ns$i" route add default via "$(addr "$i" 254)"
 done
-ip netns exec host sysctl -qw net.ipv4.ip_forward=1
-ip netns exec host sysctl -qw net.ipv6.conf.all.forwarding=1
+ip netns exec host sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 if [ "$family" = IPv4 ]; then
   ip netns exec host sysctl -qw net.ipv4.conf.all.send_redirects=0
   ip netns exec host sysctl -qw net.ipv4.conf.br0.send_redirects=1

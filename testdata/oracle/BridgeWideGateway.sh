@@ -13,8 +13,7 @@ for i in 1 2; do
   ip -n host link set "veth$i" master br0
   ip -n host link set "veth$i" up
 done
-ip netns exec host sysctl -qw net.ipv4.ip_forward=1
-ip netns exec host sysctl -qw net.ipv6.conf.all.forwarding=1
+ip netns exec host sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 ping0 host "$(addr 2 1)"
 for i in 1 2; do
   ip -n "ns$i" route add default via "$(addr 0 254)" dev eth0 onlink

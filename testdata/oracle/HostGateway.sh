@@ -24,8 +24,5 @@ for i in 1 2; do
   ip -n "ns$i" route add default via "$(addr 1 254)"
   ping1 "ns$i" "$(addr 9 1)"
 done
-case $family in
-  IPv4) ip netns exec host sysctl -qw net.ipv4.ip_forward=1 ;;
-  IPv6) ip netns exec host sysctl -qw net.ipv6.conf.all.forwarding=1 ;;
-esac
+ip netns exec host sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 ping0 ns1 "$(addr 9 2)"

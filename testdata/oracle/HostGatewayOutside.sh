@@ -19,10 +19,7 @@ ip -n outside link set eth0 up
 ip -n ns1 route add default via "$(addr 1 254)"
 ping1 ns1 "$(addr 9 1)"
 ping1 host "$(addr 9 2)"
-case $family in
-  IPv4) ip netns exec host sysctl -qw net.ipv4.ip_forward=1 ;;
-  IPv6) ip netns exec host sysctl -qw net.ipv6.conf.all.forwarding=1 ;;
-esac
+ip netns exec host sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 ip -n outside route add "$(net 1)" via "$(addr 9 1)"
 ping1 ns1 "$(addr 9 2)"
 ping1 outside "$(addr 1 1)"

@@ -18,10 +18,7 @@ ip -n host addr add "$(with 9 1)" dev eth0
 ip -n outside addr add "$(with 9 2)" dev eth0
 ip -n host link set eth0 up
 ip -n outside link set eth0 up
-case $family in
-  IPv4) ip netns exec host sysctl -qw net.ipv4.ip_forward=1 ;;
-  IPv6) ip netns exec host sysctl -qw net.ipv6.conf.all.forwarding=1 ;;
-esac
+ip netns exec host sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 ip -n outside route add "$(net 1)" via "$(addr 9 1)"
 # Nobody has the outside address on the cable; the host has its own. IPv6 does
 # not even ask.

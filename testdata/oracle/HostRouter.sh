@@ -17,8 +17,5 @@ ping1 host "$(addr 1 2)"
 ping1 host "$(addr 2 2)"
 ip -n ns0 route add default via "$(addr 1 1)"
 ip -n ns1 route add default via "$(addr 2 1)"
-case $family in
-  IPv4) ip netns exec host sysctl -qw net.ipv4.ip_forward=1 ;;
-  IPv6) ip netns exec host sysctl -qw net.ipv6.conf.all.forwarding=1 ;;
-esac
+ip netns exec host sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 ping1 ns1 "$(addr 1 2)"

@@ -14,9 +14,6 @@ ip -n gateway link set eth1 up
 ip -n gateway link set eth0 up
 ip -n server link set eth0 up
 ip -n client route add default via "$(addr 1 1)"
-case $family in
-  IPv4) ip netns exec gateway sysctl -qw net.ipv4.ip_forward=1 ;;
-  IPv6) ip netns exec gateway sysctl -qw net.ipv6.conf.all.forwarding=1 ;;
-esac
+ip netns exec gateway sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 ipt gateway -t nat -A POSTROUTING -s "$(net 1)" -o eth0 -j MASQUERADE
 ping1 client "$(addr 9 2)"

@@ -17,10 +17,7 @@ ip -n outside addr add "$(with 9 2)" dev eth0
 ip -n host link set eth0 up
 ip -n outside link set eth0 up
 ip -n ns1 route add default via "$(addr 1 254)"
-case $family in
-  IPv4) ip netns exec host sysctl -qw net.ipv4.ip_forward=1 ;;
-  IPv6) ip netns exec host sysctl -qw net.ipv6.conf.all.forwarding=1 ;;
-esac
+ip netns exec host sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 ipt host -t nat -A POSTROUTING -s "$(net 1)" -o eth0 -j MASQUERADE
 ping1 host "$(addr 9 2)"
 ping1 ns1 "$(addr 9 2)"

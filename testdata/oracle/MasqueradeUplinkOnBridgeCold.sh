@@ -20,10 +20,7 @@ ip -n host link set veth1 master br0
 ip -n host link set veth1 up
 ip -n ns1 route add default via "$(addr 10 254)"
 ip -n host link set eth0 master br0
-case $family in
-  IPv4) ip netns exec host sysctl -qw net.ipv4.ip_forward=1 ;;
-  IPv6) ip netns exec host sysctl -qw net.ipv6.conf.all.forwarding=1 ;;
-esac
+ip netns exec host sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 ipt host -t nat -A POSTROUTING -s "$(net 10)" -j MASQUERADE
 ip -n host neigh flush all
 ping0 ns1 "$(addr 9 2)"

@@ -22,14 +22,10 @@ for i in 1 2; do
   ip -n "ns$i" route add default via "$(addr 10 254)"
 done
 ip -n host link set eth0 master br0
-case $family in
-  IPv4) ip netns exec host sysctl -qw net.ipv4.ip_forward=1 ;;
-  IPv6) ip netns exec host sysctl -qw net.ipv6.conf.all.forwarding=1 ;;
-esac
+ip netns exec host sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 ipt host -t nat -A POSTROUTING -s "$(net 10)" -j MASQUERADE
 ip -n host addr del "$(with 9 1)" dev eth0
 ip -n host addr add "$(with 9 1)" dev br0
-ip netns exec host sysctl -qw net.bridge.bridge-nf-call-iptables=1
-ip netns exec host sysctl -qw net.bridge.bridge-nf-call-ip6tables=1
+ip netns exec host sysctl -qw net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1
 ping1 ns1 "$(addr 9 2)"
 ping1 ns1 "$(addr 10 2)"

@@ -24,13 +24,12 @@ ip -n host link set eth0 up
 ip -n client link set eth0 up
 ip -n web route add default via "$(addr 1 254)"
 ip -n ns2 route add default via "$(addr 1 254)"
+ip netns exec host sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 case $family in
   IPv4)
-    ip netns exec host sysctl -qw net.ipv4.ip_forward=1
     ipt host -t nat -A PREROUTING ! -i br0 -p tcp --dport 8088 -j DNAT --to-destination "$(addr 1 1):80"
     ;;
   IPv6)
-    ip netns exec host sysctl -qw net.ipv6.conf.all.forwarding=1
     ipt host -t nat -A PREROUTING ! -i br0 -p tcp --dport 8088 -j DNAT --to-destination "[$(addr 1 1)]:80"
     ;;
 esac

@@ -13,10 +13,7 @@ ip -n ns0 link set veth0 up
 ip -n router link set veth1 up
 ip -n router link set veth3 up
 ip -n ns1 link set veth2 up
-case $family in
-  IPv4) ip netns exec router sysctl -qw net.ipv4.ip_forward=1 ;;
-  IPv6) ip netns exec router sysctl -qw net.ipv6.conf.all.forwarding=1 ;;
-esac
+ip netns exec router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 ip -n ns0 route add "$(net 2)" via "$(addr 1 1)"
 # No reply, but whoever passes the request on gets known on its way.
 ping0 ns0 "$(addr 2 2)"

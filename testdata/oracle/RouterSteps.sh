@@ -16,8 +16,5 @@ ip -n ns1 link set veth2 up
 ip -n ns0 route add "$(net 2)" via "$(addr 1 1)"
 ip -n ns1 route add "$(net 1)" via "$(addr 2 1)"
 ping1 ns0 "$(addr 2 1)"
-case $family in
-  IPv4) ip netns exec router sysctl -qw net.ipv4.ip_forward=1 ;;
-  IPv6) ip netns exec router sysctl -qw net.ipv6.conf.all.forwarding=1 ;;
-esac
+ip netns exec router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 ping1 ns0 "$(addr 2 2)"
