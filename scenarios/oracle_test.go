@@ -60,9 +60,9 @@ func TestOracleSpellsFamiliesAlike(t *testing.T) {
 	t.Parallel()
 	harness.RequireProgram(t, "sh")
 	for _, f := range families {
-		out, err := exec.Command("sh", "-c", `. "$0"; addr 1 2; with 16 254; net 9; addr 10 1; net 172`, scriptOf("family"), f.name).CombinedOutput()
+		out, err := exec.Command("sh", "-c", `. "$0"; addr 1 2; with 16 254; net 9; addr 10 1; net 172; at 1 2 80`, scriptOf("family"), f.name).CombinedOutput()
 		require.NoError(t, err, "%s", out)
-		assert.Equal(t, strings.Join([]string{f.addr(1, 2), f.with(16, 254), f.net(9), f.addr(10, 1), f.net(172), ""}, "\n"), string(out))
+		assert.Equal(t, strings.Join([]string{f.addr(1, 2), f.with(16, 254), f.net(9), f.addr(10, 1), f.net(172), at(f, 1, 2, 80).String(), ""}, "\n"), string(out))
 	}
 }
 

@@ -10,10 +10,17 @@ for i in 1 2 3; do
   ip -n "ns$i" addr add "$(with 1 "$i")" dev eth0
   ip -n host link set "veth$i" master br0
 done
-ip -n host link set veth2 type bridge_slave learning off
 for i in 1 2 3; do
   ip -n "ns$i" link set eth0 up
   ip -n host link set "veth$i" up
 done
+ping1 ns1 "$(addr 1 2)"
+ip -n host link set veth2 type bridge_slave learning off
+ping1 ns1 "$(addr 1 2)"
+# In hundredths of a second. Entries that are permanent are the port's own.
+ip -n host link set br0 type bridge ageing_time 20
+forgotten() { ! bridge -n host fdb show brport veth2 | grep -qv permanent; }
+until1 forgotten
+ip -n host link set br0 type bridge ageing_time 30000
 ping1 ns1 "$(addr 1 2)"
 ping1 ns3 "$(addr 1 1)"

@@ -17,16 +17,8 @@ ip -n client addr add "$(with 9 2)" dev eth0
 ip -n host link set eth0 up
 ip -n client link set eth0 up
 ip netns exec host sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
-case $family in
-  IPv4)
-    ipt host -t nat -A PREROUTING ! -i br0 -p tcp --dport 8088 -j DNAT --to-destination "$(addr 1 1):80"
-    ipt host -t nat -A PREROUTING ! -i br0 -p udp --dport 8088 -j DNAT --to-destination "$(addr 1 1):80"
-    ;;
-  IPv6)
-    ipt host -t nat -A PREROUTING ! -i br0 -p tcp --dport 8088 -j DNAT --to-destination "[$(addr 1 1)]:80"
-    ipt host -t nat -A PREROUTING ! -i br0 -p udp --dport 8088 -j DNAT --to-destination "[$(addr 1 1)]:80"
-    ;;
-esac
+ipt host -t nat -A PREROUTING ! -i br0 -p tcp --dport 8088 -j DNAT --to-destination "$(at 1 1 80)"
+ipt host -t nat -A PREROUTING ! -i br0 -p udp --dport 8088 -j DNAT --to-destination "$(at 1 1 80)"
 ip -n web addr add "$(with 1 1)" dev eth0
 ip -n web route add default via "$(addr 1 254)"
 call1 client "$(addr 9 1)" 8088

@@ -25,14 +25,7 @@ ip -n client link set eth0 up
 ip -n web route add default via "$(addr 1 254)"
 ip -n ns2 route add default via "$(addr 1 254)"
 ip netns exec host sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
-case $family in
-  IPv4)
-    ipt host -t nat -A PREROUTING -p tcp --dport 8088 -j DNAT --to-destination "$(addr 1 1):80"
-    ;;
-  IPv6)
-    ipt host -t nat -A PREROUTING -p tcp --dport 8088 -j DNAT --to-destination "[$(addr 1 1)]:80"
-    ;;
-esac
+ipt host -t nat -A PREROUTING -p tcp --dport 8088 -j DNAT --to-destination "$(at 1 1 80)"
 ipt host -t nat -A POSTROUTING -s "$(net 1)" -d "$(addr 1 1)" -o br0 -p tcp --dport 80 -j MASQUERADE
 call1 client "$(addr 9 1)" 8088
 ping1 web "$(addr 1 2)"

@@ -25,14 +25,7 @@ ip -n client link set eth0 up
 ip -n web route add default via "$(addr 1 254)"
 ip -n ns2 route add default via "$(addr 1 254)"
 ip netns exec host sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
-case $family in
-  IPv4)
-    ipt host -t nat -A PREROUTING -p tcp --dport 8088 -j DNAT --to-destination "$(addr 1 1):80"
-    ;;
-  IPv6)
-    ipt host -t nat -A PREROUTING -p tcp --dport 8088 -j DNAT --to-destination "[$(addr 1 1)]:80"
-    ;;
-esac
+ipt host -t nat -A PREROUTING -p tcp --dport 8088 -j DNAT --to-destination "$(at 1 1 80)"
 case $family in
   IPv4) ip netns exec host sysctl -qw net.bridge.bridge-nf-call-iptables=1 ;;
   IPv6) ip netns exec host sysctl -qw net.bridge.bridge-nf-call-ip6tables=1 ;;

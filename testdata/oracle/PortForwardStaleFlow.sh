@@ -24,16 +24,8 @@ ip -n client link set eth0 up
 ip -n wrong route add default via "$(addr 1 254)"
 ip -n right route add default via "$(addr 1 254)"
 ip netns exec host sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
-case $family in
-  IPv4)
-    ipt host -t nat -A PREROUTING ! -i br0 -p udp --dport 8088 -j DNAT --to-destination "$(addr 1 2):80"
-    ;;
-  IPv6)
-    ipt host -t nat -A PREROUTING ! -i br0 -p udp --dport 8088 -j DNAT --to-destination "[$(addr 1 2)]:80"
-    ;;
-esac
-# The host forwards to the server before it asks for it on its own account.
-ip -n client route add "$(net 1)" via "$(addr 9 1)"
-ping1 client "$(addr 1 1)"
-ping1 client "$(addr 1 2)"
-ip -n client route del "$(net 1)"
+ipt host -t nat -A PREROUTING ! -i br0 -p udp --dport 8088 -j DNAT --to-destination "$(at 1 1 80)"
+say1 client "$(addr 9 1)" 8088
+ipt host -t nat -A PREROUTING ! -i br0 -p udp --dport 8088 -j DNAT --to-destination "$(at 1 2 80)"
+ipt host -t nat -D PREROUTING ! -i br0 -p udp --dport 8088 -j DNAT --to-destination "$(at 1 1 80)"
+say1 client "$(addr 9 1)" 8088

@@ -13,4 +13,5 @@ ip -n host link set veth0 up
 ip -n ns0 link set veth1 up
 ping1 host "$(addr 1 2)"
 ip -n host link set veth0 down
-until ip -n ns0 link show veth1 | grep -q NO-CARRIER; do :; done
+lost() { ip -n ns0 link show veth1 | grep -q NO-CARRIER; }
+until1 lost

@@ -13,6 +13,8 @@ family=${1:-}
 
 # addr SUBNET HOST is an address: `addr 1 2` is 192.168.1.2 or fd00:1::2.
 # with SUBNET HOST is the same with its prefix length, as an interface takes it.
+# at SUBNET HOST PORT is a port of the address: `at 1 2 80` is 192.168.1.2:80 or
+# [fd00:1::2]:80.
 # net SUBNET is a subnet's prefix: `net 1` is 192.168.1.0/24 or fd00:1::/64.
 # Subnets 10 and 172 are those of two articles, 10.1.1.0/24 and 172.16.0.0/24.
 # The same as in scenarios/family_test.go, which a test holds them to.
@@ -26,12 +28,14 @@ case $family in
       esac
     }
     with() { echo "$(addr "$1" "$2")/24"; }
+    at() { echo "$(addr "$1" "$2"):$3"; }
     net() { echo "$(addr "$1" 0)/24"; }
     iptables=iptables
     ;;
   IPv6)
     addr() { echo "fd00:$1::$2"; }
     with() { echo "fd00:$1::$2/64"; }
+    at() { echo "[$(addr "$1" "$2")]:$3"; }
     net() { echo "fd00:$1::/64"; }
     iptables=ip6tables
     ;;
@@ -54,10 +58,20 @@ ask() {
 }
 
 # node NAME... makes namespaces, with lo up. They start with the sysctls that the
-# nodes of netrig start with (harness.Baseline).
+# nodes of netrig start with (harness.Baseline); by hand with those of the machine,
+# but for duplicate address detection, which takes a second or two.
 node() {
+  if [ -z "${NETRIG_ORACLE:-}" ] && ip -o link show up | grep -qv '^[0-9]*: lo:'; then
+    echo "$0: not on the machine itself: see $(dirname "$0")/family.sh" >&2
+    exit 1
+  fi
   for name in "$@"; do ip netns add "$name"; done
   ask node "$@"
+  if [ -z "${NETRIG_ORACLE:-}" ]; then
+    for name in "$@"; do
+      ip netns exec "$name" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
+    done
+  fi
   for name in "$@"; do ip -n "$name" link set lo up; done
 }
 
@@ -76,13 +90,15 @@ ipt() {
   esac
 }
 
-# ping1 NODE TARGET [OPTIONS] sends one ping, when the cables are ready; it fails
-# when nothing comes back. The options are ping's.
+# ping1 NODE TARGET [OPTIONS] sends one ping, when the cables are ready, by hand one
+# a second until one is answered; it fails when nothing comes back. The options are
+# ping's.
+if [ -n "${NETRIG_ORACLE:-}" ]; then patience=-W1; else patience=-w5; fi
 ping1() {
   ask ready
   from=$1 target=$2
   shift 2
-  if ! ip netns exec "$from" ping -n -c 1 -W 1 "$@" "$target" >/dev/null 2>&1; then
+  if ! ip netns exec "$from" ping -n -c 1 "$patience" "$@" "$target" >/dev/null 2>&1; then
     echo "$0: $from cannot reach $target" >&2
     return 1
   fi
@@ -98,6 +114,26 @@ ping0() {
     echo "$0: $from reaches $target" >&2
     return 1
   fi
+}
+
+# say1 NODE ADDRESS PORT sends one datagram from a new port, for what that leaves
+# behind on its way: nobody has to answer.
+say1() {
+  ask ready
+  ip netns exec "$1" bash -c "echo hello >/dev/udp/$2/$3" || :
+}
+
+# until1 COMMAND... runs a command over and over until it succeeds, for 5 s.
+until1() {
+  tries=0
+  until "$@"; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 100 ]; then
+      echo "$0: not so after 5 s: $*" >&2
+      return 1
+    fi
+    sleep 0.05
+  done
 }
 
 # call1 NODE ADDRESS PORT calls a TCP port once, for what that leaves behind on
