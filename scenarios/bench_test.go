@@ -79,6 +79,19 @@ func BenchmarkAllScenarios(b *testing.B) {
 	processes(b, slices.DeleteFunc(slices.Clone(networks), func(n network) bool { return n.timer }), 1500)
 }
 
+// BenchmarkOracle is the wall time of TestOracle, all networks of both families
+// built, typed and compared. The figure to reach is 30 s.
+func BenchmarkOracle(b *testing.B) {
+	requireOracle(b)
+	for b.Loop() {
+		cmd := exec.Command("/proc/self/exe", "-test.run=^TestOracle$")
+		cmd.Env = append(os.Environ(), "NETRIG_SANDBOX=")
+		out, err := cmd.CombinedOutput()
+		require.NoError(b, err, "%s", out)
+	}
+	figure(b, b.Elapsed().Seconds()/float64(b.N), 30, "s/oracle")
+}
+
 // processes runs the tests of the given networks in a process of their own, and
 // demands that they take at most limit milliseconds on average.
 func processes(b *testing.B, networks []network, limit float64) {
