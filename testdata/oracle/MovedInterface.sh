@@ -1,5 +1,5 @@
 #!/bin/sh
-# An interface that can't be moved by its name, and by another can.
+# An interface that can't be moved until its name is free.
 # shellcheck source=testdata/oracle/family.sh
 . "$(dirname "$0")/family.sh"
 
@@ -20,10 +20,13 @@ if ip -n host link set veth0 netns ns0 2>/dev/null; then
   exit 1
 fi
 # Kernels before 6.2 rename no interface that is up.
-ip -n host link set veth0 down
-ip -n host link set veth0 name veth3
-ip -n host link set veth3 netns ns0
-ip -n ns0 address add "$(with 2 2)" dev veth3
+if ! ip -n ns0 link set veth0 name veth3 2>/dev/null; then
+  ip -n ns0 link set veth0 down
+  ip -n ns0 link set veth0 name veth3
+  ip -n ns0 link set veth3 up
+fi
+ip -n host link set veth0 netns ns0
+ip -n ns0 address add "$(with 2 2)" dev veth0
 ip -n host address add "$(with 2 1)" dev veth2
-ip -n ns0 link set veth3 up
+ip -n ns0 link set veth0 up
 ping1 host "$(addr 2 2)"
