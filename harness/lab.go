@@ -25,6 +25,7 @@ type Lab struct {
 	timers    Timers
 	backend   string
 	recording *capture.Recording
+	tables    neighborTables // at the start, or shortly before
 
 	mu        sync.Mutex
 	nodes     []*Node
@@ -84,6 +85,7 @@ func New(t testing.TB, options ...Option) *Lab {
 		recording: capture.New(),
 		byName:    map[string]*Node{},
 		nextIndex: firstIndex,
+		tables:    recentTables(),
 	}
 	for i, o := range options {
 		if o == nil {

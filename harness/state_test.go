@@ -150,6 +150,23 @@ func TestNeighborTable(t *testing.T) {
 	assert.Len(t, a.Neighbors(), 1)
 }
 
+// The machine's table, the entries of this lab included.
+func TestMachinesNeighborTable(t *testing.T) {
+	t.Parallel()
+	lab := harness.New(t)
+	a, b := lab.Node("a"), lab.Node("b")
+	lab.Connect(a.Port("eth0", "10.0.0.1/24", "fd00::1/64"), b.Port("eth0", "10.0.0.2/24", "fd00::2/64"))
+	for i, address := range []string{"10.0.0.2", "fd00::2"} {
+		a.AddNeighbor("eth0", address, b.MAC("eth0"))
+		table := lab.NeighborTable(i == 1)
+		assert.Positive(t, table.Entries)
+		if limit, err := os.ReadFile([]string{"/proc/sys/net/ipv4", "/proc/sys/net/ipv6"}[i] + "/neigh/default/gc_thresh3"); err == nil {
+			assert.Equal(t, strings.TrimSpace(string(limit)), strconv.Itoa(table.Limit))
+		}
+		assert.Less(t, table.Collections, uint64(1000), "since the lab began, not since the machine did")
+	}
+}
+
 func TestPermanentNeighborsSpanBridges(t *testing.T) {
 	t.Parallel()
 	lab := harness.New(t)
