@@ -3,9 +3,7 @@ package assert
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -67,7 +65,8 @@ func Matrix(t testing.TB, nodes []*harness.Node, want func(from, to *harness.Nod
 		}
 	}
 	if len(m.misses) > 0 {
-		t.Fatalf("%d of %d pairs are not as demanded:\n    %s\n%s", len(m.misses), len(nodes)*(len(nodes)-1), strings.Join(m.misses, "\n    "), m)
+		t.Fatalf("%d of %d pairs are not as demanded:\n    %s\n%s%s", len(m.misses), len(nodes)*(len(nodes)-1), strings.Join(m.misses, "\n    "), m,
+			crowded(nodes[0], addresses[nodes[0]][0].String()))
 	}
 }
 
@@ -97,14 +96,7 @@ func hasFamily(own []netip.Addr, a netip.Addr) bool {
 // neighborRoom refuses a matrix whose neighbours would not fit into the
 // kernel's table.
 func neighborRoom(nodes []*harness.Node) error {
-	// The table is the machine's; its limit can be read from where the machine's
-	// settings are not hidden, and is 1024 elsewhere (net/core/neighbour.c).
-	limit := 1024
-	if raw, err := os.ReadFile("/proc/sys/net/ipv4/neigh/default/gc_thresh3"); err == nil {
-		if v, err := strconv.Atoi(strings.TrimSpace(string(raw))); err == nil {
-			limit = v
-		}
-	}
+	limit := nodes[0].Lab().NeighborTable(false).Limit
 	permanent := map[string]map[netip.Addr]bool{}
 	for _, n := range nodes {
 		known := map[netip.Addr]bool{}

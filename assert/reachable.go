@@ -22,7 +22,7 @@ func Reachable(t testing.TB, from *harness.Node, to string, options ...Option) *
 	t.Helper()
 	e := ask(t, from, to, options, true)
 	if !e.reached() {
-		t.Fatalf("%s cannot reach %s: %s\n    %s%s", from, to, e.saw(), e.where(), e.story())
+		t.Fatalf("%s cannot reach %s: %s\n    %s%s%s", from, to, e.saw(), e.where(), e.story(), crowded(from, to))
 	}
 	return e
 }
@@ -42,7 +42,7 @@ func Unreachable(t testing.TB, from *harness.Node, to string, want Cause, option
 	case e.reached():
 		t.Fatalf("%s reaches %s (ttl %d, after %s), but must not: want %s%s", from, to, e.TTL, e.RTT, want, e.story())
 	case !want.met(e.Cause, from.Lab()):
-		t.Fatalf("%s cannot reach %s, but for another reason: %s; want %s\n    %s%s", from, to, e.saw(), want, e.where(), e.story())
+		t.Fatalf("%s cannot reach %s, but for another reason: %s; want %s\n    %s%s%s", from, to, e.saw(), want, e.where(), e.story(), crowded(from, to))
 	}
 	return e
 }
@@ -61,7 +61,7 @@ func ask(t testing.TB, from *harness.Node, to string, options []Option, mayPing 
 	p.plain = p.plain && mayPing
 	e, err := p.run()
 	if err != nil {
-		t.Fatalf("netrig: node %s: reach %s: %v", from, to, err)
+		t.Fatalf("netrig: node %s: reach %s: %v%s", from, to, err, crowded(from, to))
 	}
 	return e
 }

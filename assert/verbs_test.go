@@ -9,6 +9,7 @@ import (
 	"github.com/netrig/netrig/assert"
 	"github.com/netrig/netrig/capture"
 	"github.com/netrig/netrig/harness"
+	"github.com/netrig/netrig/internal/try"
 	testify "github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -156,18 +157,36 @@ func TestNeighborVerbs(t *testing.T) {
 }
 
 // The kernel may have forgotten a neighbour that failed (the flush stands for
-// that): it counts as failed if it was asked for, and only then.
+// that): it counts as failed if it was asked for and the kernel has tidied up
+// since, and only then.
 func TestForgottenNeighborsHaveFailed(t *testing.T) {
 	t.Parallel()
 	client, _, _ := chain(t)
 	for _, subnet := range []string{"10.0.1.", "fd01::"} {
-		assert.Unreachable(t, client, subnet+"77", assert.HostUnreachable)
+		dead, other := netip.MustParseAddr(subnet+"77"), netip.MustParseAddr(subnet+"99")
+		assert.Unreachable(t, client, dead.String(), assert.HostUnreachable)
+		testify.True(t, assert.Forgotten(client, dead, harness.NeighborTable{Collections: 1}))
+		testify.False(t, assert.Forgotten(client, dead, harness.NeighborTable{}), "the kernel has dropped nothing")
+		testify.False(t, assert.Forgotten(client, other, harness.NeighborTable{Collections: 1}), "it was never asked for")
+
 		client.FlushNeighbors()
-		assert.NeighborState(t, client, subnet+"77", harness.NeighborFailed)
-		text := failure(t, func(t testing.TB) { assert.NeighborState(t, client, subnet+"99", harness.NeighborFailed) })
-		testify.Contains(t, text, "client has no entry for the neighbour "+subnet+"99, want one that is FAILED")
-		text = failure(t, func(t testing.TB) { assert.NeighborState(t, client, subnet+"77", harness.NeighborStale) })
+		r := try.Run("after a flush", func(t testing.TB) { assert.NeighborState(t, client, dead.String(), harness.NeighborFailed) })
+		testify.True(t, r.Failed || client.Lab().NeighborTable(dead.Is6()).Collections > 0, "somebody else has removed the entry")
+		text := failure(t, func(t testing.TB) { assert.NeighborState(t, client, other.String(), harness.NeighborFailed) })
+		testify.Contains(t, text, "client has no entry for the neighbour "+other.String()+", want one that is FAILED")
+		text = failure(t, func(t testing.TB) { assert.NeighborState(t, client, dead.String(), harness.NeighborStale) })
 		testify.Contains(t, text, "want one that is STALE")
+	}
+}
+
+// A message about what failed while the neighbour table was full says so, and
+// what to do. (To fill it here would fail other tests of the machine.)
+func TestOverflowOfTheNeighborTable(t *testing.T) {
+	t.Parallel()
+	testify.Empty(t, assert.Overflowed(harness.NeighborTable{Entries: 1024, Limit: 1024}), "every entry has fitted")
+	text := assert.Overflowed(harness.NeighborTable{Entries: 1000, Limit: 1024, Overflows: 3})
+	for _, says := range []string{"1024 entries for all namespaces of the machine together", "gc_thresh3", "3 times", "1000 now", "-parallel", "Lab.PermanentNeighbors"} {
+		testify.Contains(t, text, says)
 	}
 }
 
