@@ -22,6 +22,16 @@ func showBridged(n *harness.Node) {
 	n.SetSysctl("net.bridge.bridge-nf-call-ip6tables", 1)
 }
 
+// rulesLike are the rules that a node has with this text: one for each family.
+func rulesLike(n *harness.Node, text string) (found []harness.RuleEntry) {
+	for _, rule := range n.Rules() {
+		if rule.Text == text {
+			found = append(found, rule)
+		}
+	}
+	return found
+}
+
 // hookCounts counts the ICMP packets of one kind at each hook of a node.
 type hookCounts struct {
 	rules []*harness.Rule

@@ -32,12 +32,13 @@ func bridgeForwardDrop(t testing.TB, f family, backend string) *harness.Lab {
 
 	// As long as the bridge keeps its packets to itself the policy is nothing to them.
 	host.ForwardPolicy("drop")
+	require.Len(lab, rulesLike(host, "-t filter -P FORWARD DROP"), 2, "the policy of both families")
 	assert.TTL(t, assert.Reachable(t, ns[0], f.addr(1, 2)), 64)
 	require.Empty(lab, requests.since()+replies.since())
 
 	showBridged(host)
-	ns[0].FlushNeighbors()
 	for _, n := range ns {
+		n.FlushNeighbors()
 		assert.TTL(t, assert.Reachable(t, host, n.Addresses()[0].String()), 64)
 	}
 	require.Equal(lab, "output 3, postrouting 3", requests.since(), "the host's own requests are not forwarded")
@@ -62,6 +63,19 @@ func bridgeForwardDrop(t testing.TB, f family, backend string) *harness.Lab {
 		assert.Path(t, lost.Request, "ns1:eth0 out ttl 64", "host:veth1 in ttl 64")
 		require.Equal(lab, "prerouting 1, forward 1", requests.since(), "dropped before it leaves")
 	}
+
+	// No namespace reaches another; with the host they all talk, both ways.
+	assert.Matrix(t, append(ns, host), func(from, to *harness.Node) assert.Cause {
+		switch {
+		case from == host || to == host:
+			return assert.Reached
+		case f.v6:
+			return assert.HostUnreachable.By(from.Name())
+		}
+		return assert.Silence
+	})
+	require.Equal(lab, f.either("prerouting 9, input 3, forward 6, output 3, postrouting 3", "prerouting 3, input 3, output 3, postrouting 3"), requests.since())
+	require.Equal(lab, "prerouting 3, input 3, output 3, postrouting 3", replies.since())
 
 	host.Accept(harness.Filter{In: "br0", Source: f.all()})
 	echo := assert.Reachable(t, ns[0], f.addr(1, 2))
