@@ -2,12 +2,16 @@ package scenarios
 
 import (
 	"net/netip"
+	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/netrig/netrig/assert"
 	"github.com/netrig/netrig/capture"
 	"github.com/netrig/netrig/harness"
+	"github.com/netrig/netrig/internal/firewall"
+	"github.com/netrig/netrig/internal/ns"
 	"github.com/stretchr/testify/require"
 )
 
@@ -37,9 +41,9 @@ func masqueradeSubnet(t testing.TB, f family, backend string) *harness.Lab {
 	_, err := outside.RouteTo(f.addr(1, 2))
 	require.ErrorIs(lab, err, syscall.ENETUNREACH)
 
-	rule := host.Masquerade(harness.NAT{Source: f.with(1, 1), Out: "eth0"})
+	lend(host, f, backend)
 	stored := "-t nat -A POSTROUTING -s " + f.net(1) + " -o eth0 -j MASQUERADE"
-	require.Equal(lab, stored, host.Rules()[0].Text)
+	require.Len(lab, rulesLike(host, stored), 1, "all rules: %s", host.Rules())
 
 	echo := assert.Reachable(t, ns1, f.addr(9, 2))
 	assert.TTL(t, echo, 63)
@@ -64,8 +68,58 @@ func masqueradeSubnet(t testing.TB, f family, backend string) *harness.Lab {
 
 	// What the host itself sends is not of the subnet, and passes the rule by.
 	assert.TTL(t, assert.Reachable(t, host, f.addr(9, 2)), 64)
-	require.EqualValues(lab, 1, rule.Packets())
+	require.EqualValues(lab, 1, rulesLike(host, stored)[0].Packets)
 	return lab
+}
+
+// lend types the rule as the article does, with an address of the subnet, and
+// demands that the kernel has the subnet. Without a program it is the harness
+// that drops the rest of the address, and the kernel is asked by somebody who
+// knows nothing of the rule.
+func lend(host *harness.Node, f family, backend string) {
+	host.Lab().Helper()
+	if backend == firewall.NFTables {
+		host.Masquerade(harness.NAT{Source: f.with(1, 1), Out: "eth0"})
+		var all []firewall.Counted
+		err := host.Do(func() error {
+			here, err := ns.Current()
+			if err != nil {
+				return err
+			}
+			defer here.Close()
+			stranger, err := firewall.Open(backend, here)
+			if err != nil {
+				return err
+			}
+			defer stranger.Close()
+			all, err = stranger.List()
+			return err
+		})
+		require.NoError(host.Lab(), err)
+		require.Len(host.Lab(), all, 1)
+		require.Contains(host.Lab(), all[0].Text, f.either("ip", "ip6")+" saddr "+f.net(1)+" ")
+		return
+	}
+	program := iptablesOf(backend, f)
+	host.Run(program, "-t", "nat", "-A", "POSTROUTING", "-s", f.with(1, 1), "-o", "eth0", "-j", "MASQUERADE")
+	listed := host.Run(program, "-t", "nat", "-S", "POSTROUTING")
+	require.Contains(host.Lab(), strings.Split(listed, "\n"), "-A POSTROUTING -s "+f.net(1)+" -o eth0 -j MASQUERADE")
+}
+
+// iptablesOf is the program of a backend that is there: by its full name or, where
+// that is the only one, its short name, and also where an ordinary user's PATH
+// does not lead.
+func iptablesOf(backend string, f family) string {
+	short := f.either("iptables", "ip6tables")
+	full := short + map[string]string{firewall.IPTables: "-nft", firewall.IPTablesLegacy: "-legacy"}[backend]
+	for _, name := range []string{full, short} {
+		for _, folder := range []string{"", "/usr/sbin/", "/sbin/", "/usr/local/sbin/"} {
+			if path, err := exec.LookPath(folder + name); err == nil {
+				return path
+			}
+		}
+	}
+	return full
 }
 
 // at is a host's address with a port, or with the identifier of an echo.
