@@ -18,7 +18,7 @@ import (
 func TestBridgeAddressOnPortRoute(t *testing.T) { bothFamilies(t, bridgeAddressOnPortRoute) }
 
 func bridgeAddressOnPortRoute(t testing.TB, f family) *harness.Lab {
-	lab, host, ns1, veth1 := addressOnPort(t, f)
+	lab, host, ns1, _, veth1 := addressOnPort(t, f)
 
 	// While the address is there, its route is in the way.
 	if f.v6 {

@@ -21,7 +21,7 @@ import (
 func TestBridgeAddressOnPort(t *testing.T) { bothFamilies(t, bridgeAddressOnPort) }
 
 func bridgeAddressOnPort(t testing.TB, f family) *harness.Lab {
-	lab, host, ns1, _ := addressOnPort(t, f)
+	lab, host, ns1, eth0, _ := addressOnPort(t, f)
 	ask, tell := f.resolution()
 
 	// From the port: ns1 is asked, and it answers, over and over.
@@ -46,43 +46,56 @@ func bridgeAddressOnPort(t testing.TB, f family) *harness.Lab {
 	}
 	// From br0: IPv4 takes the target to be on br0's link then, and as br0 has no
 	// address it sends from that of the first interface that has one: eth0. (Were
-	// eth0 made after veth1, or not there, it would be veth1's.)
+	// eth0 made after veth1, it would be veth1's.)
+	assertFromBridge(t, host, ns1, f, f.addr(9, 1))
+	// That is all that eth0 is needed for: without its address it goes from
+	// veth1's, and the answer is taken in by br0 all the same.
+	eth0.DelAddress(f.with(9, 1))
+	assertFromBridge(t, host, ns1, f, f.addr(1, 254))
+	eth0.AddAddress(f.with(9, 1))
+	assertFromBridge(t, host, ns1, f, f.addr(9, 1))
+	return lab
+}
+
+// assertFromBridge demands that the host reaches ns1 from br0, by the source given,
+// and not with reverse path filtering: the route back to ns1 is by veth1.
+func assertFromBridge(t testing.TB, host, ns1 *harness.Node, f family, source string) {
+	t.Helper()
+	host.SetSysctl("net.ipv4.conf.br0.rp_filter", 0)
 	echo := assert.Reachable(t, host, f.addr(1, 1), assert.Interface("br0"))
 	assert.TTL(t, echo, 64)
-	assert.Path(t, echo.Request, f.hop("host:br0", f.addr(9, 1), f.addr(1, 1), "out ttl 64"), "host:veth1 out", "ns1:eth0 in ttl 64")
-	assert.Path(t, echo.Reply, "ns1:eth0 out ttl 64", "host:veth1 in", "host:br0 in ttl 64")
-	require.Equal(lab, "br0", assert.Neighbor(t, host, f.addr(1, 1), ns1.MAC("eth0")).Interface)
+	assert.Path(t, echo.Request, f.hop("host:br0", source, f.addr(1, 1), "out ttl 64"), "host:veth1 out", "ns1:eth0 in ttl 64")
+	assert.Path(t, echo.Reply, "ns1:eth0 out ttl 64", "host:veth1 in", f.hop("host:br0", f.addr(1, 1), source, "in ttl 64"))
+	require.Equal(host.Lab(), "br0", assert.Neighbor(t, host, f.addr(1, 1), ns1.MAC("eth0")).Interface)
 
-	// Not so with reverse path filtering: the route back to ns1 is by veth1.
 	host.SetSysctl("net.ipv4.conf.br0.rp_filter", 1)
 	before := host.Counters()
 	lost := assert.Unreachable(t, host, f.addr(1, 1), assert.Silence, assert.Interface("br0"))
-	assert.Path(t, lost.Reply, "ns1:eth0 out ttl 64", "host:veth1 in", f.hop("host:br0", f.addr(1, 1), f.addr(9, 1), "in ttl 64"))
-	require.EqualValues(lab, 1, host.Counters().Since(before)["TcpExtIPReversePathFilter"])
-	return lab
+	assert.Path(t, lost.Reply, "ns1:eth0 out ttl 64", "host:veth1 in", f.hop("host:br0", f.addr(1, 1), source, "in ttl 64"))
+	require.EqualValues(host.Lab(), 1, host.Counters().Since(before)["TcpExtIPReversePathFilter"])
 }
 
 // addressOnPort is a host with an address on the port of its bridge that leads
 // to ns1, and another on an interface of its own. ns1 has a default route that
 // leads to the bridge.
-func addressOnPort(t testing.TB, f family) (lab *harness.Lab, host, ns1 *harness.Node, veth1 *harness.Port) {
+func addressOnPort(t testing.TB, f family) (lab *harness.Lab, host, ns1 *harness.Node, eth0, veth1 *harness.Port) {
 	t.Helper()
 	lab = harness.New(t)
 	host, ns1 = lab.Node("host"), lab.Node("ns1")
-	lab.Connect(host.Port("eth0", f.with(9, 1)), lab.Node("outside").Port("eth0", f.with(9, 2)))
+	eth0 = lab.Connect(host.Port("eth0", f.with(9, 1)), lab.Node("outside").Port("eth0", f.with(9, 2))).A
 	br0 := host.Bridge("br0")
 	veth1 = br0.Port("veth1", f.with(1, 254))
 	lab.Connect(ns1.Port("eth0", f.with(1, 1)), veth1)
 	if !f.v6 {
 		ns1.AddDefaultRoute("", harness.Device("eth0"))
-		return lab, host, ns1, veth1
+		return lab, host, ns1, eth0, veth1
 	}
 	// A host answers ARP for any of its addresses on any of its interfaces, but
 	// neighbour solicitations only for those of the interface itself: ns1 would
 	// not find eth0's address on the link.
 	br0.AddAddress("fe80::1/64")
 	ns1.AddDefaultRoute("fe80::1", harness.Device("eth0"))
-	return lab, host, ns1, veth1
+	return lab, host, ns1, eth0, veth1
 }
 
 // assertIncomplete demands that the host's entry for ns1 on veth1 is still

@@ -26,6 +26,10 @@ esac
 ping0 host "$(addr 1 1)"
 ip -n host neigh del "$(addr 1 1)" dev veth1
 if [ "$family" = IPv4 ]; then
-  ip netns exec host ping -n -c 1 -W 1 -I br0 "$(addr 1 1)" >/dev/null 2>&1
+  ping1 host "$(addr 1 1)" -I br0
+  # Without eth0's address it goes from veth1's.
+  ip -n host addr del "$(with 9 1)" dev eth0
+  ping1 host "$(addr 1 1)" -I br0
+  ip -n host addr add "$(with 9 1)" dev eth0
   ip netns exec host sysctl -qw net.ipv4.conf.br0.rp_filter=1
 fi
