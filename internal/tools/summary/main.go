@@ -4,7 +4,8 @@
 //
 // A line "## as NAME" starts a new part, so that runs as different users share
 // one summary; "## not run as NAME: WHY" is repeated at the end. The exit status
-// is 1 when a test or a build failed or when a part ran no test at all.
+// is 1 when a test or a build failed or when a part ran no test at all. A part
+// whose tests were all skipped ran some, and it is said.
 package main
 
 import (

@@ -228,10 +228,14 @@ func (s *summary) close() bool {
 			}
 			fmt.Fprintf(s.out, "    %s%s\n", what, times)
 		}
-		if p.passed == 0 {
+		switch {
+		case p.passed == 0 && p.skipped > 0:
+			fmt.Fprintln(s.out, "    no test passed here: all that were selected were skipped")
+		case p.passed == 0:
 			fmt.Fprintln(s.out, "    no test passed here: that is a failure")
+			ok = false
 		}
-		ok = ok && p.failed == 0 && p.passed > 0
+		ok = ok && p.failed == 0
 	}
 	for _, what := range s.notRun {
 		fmt.Fprintln(s.out, what)
