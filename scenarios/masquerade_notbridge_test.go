@@ -61,5 +61,16 @@ func masqueradeNotBridge(t testing.TB, f family, backend string) *harness.Lab {
 	assert.TTL(t, assert.Reachable(t, host, f.addr(172, 2)), 64)
 	assert.Neighbor(t, ns[1], f.addr(172, 254), br0.MAC())
 	require.EqualValues(lab, 4, rule.Packets())
+
+	// When the host no longer forwards nothing leaves it, rule or no rule.
+	host.DisableForwarding()
+	before := host.Counters()
+	lost := assert.Unreachable(t, ns[0], f.addr(9, 2), assert.Silence)
+	assert.Path(t, lost.Request, "ns1:eth0 out ttl 64", "host:veth1 in", "host:br0 in ttl 64")
+	assert.NotSeen(t, lost.Window, capture.Match{Node: "host", Interface: "eth0"})
+	require.EqualValues(lab, 1, host.Counters().Since(before)[f.counter("IpInAddrErrors")])
+	require.EqualValues(lab, 4, rule.Packets())
+	host.EnableForwarding()
+	assert.TTL(t, assert.Reachable(t, ns[0], f.addr(9, 2)), 63)
 	return lab
 }

@@ -119,4 +119,6 @@ func assertHeardOutside(t testing.TB, f family, u *uplink, e *assert.Exchange) {
 	heard := assert.Seen(t, e.Window, capture.Match{Node: "outside", Direction: capture.In, Kind: ask, SrcMAC: u.ns[0].MAC("eth0")})
 	asked := heard.ARP == nil && heard.ND.Target.String() == f.addr(10, 254) || heard.ARP != nil && heard.Dst.String() == f.addr(10, 254)
 	require.True(u.lab, asked, "ns1 asks for its gateway: %s", heard)
+	// To everybody, or to the multicast group of the address (RFC 4291, 2.7.1).
+	require.Equal(u.lab, f.either("ff:ff:ff:ff:ff:ff", "33:33:ff:00:02:54"), heard.DstMAC.String(), "to whom ns1 asks for its gateway")
 }

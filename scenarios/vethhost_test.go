@@ -2,10 +2,12 @@ package scenarios
 
 import (
 	"testing"
+	"time"
 
 	"github.com/netrig/netrig/assert"
 	"github.com/netrig/netrig/capture"
 	"github.com/netrig/netrig/harness"
+	"github.com/netrig/netrig/internal/deadline"
 	"github.com/stretchr/testify/require"
 )
 
@@ -56,11 +58,12 @@ func (t traffic) turned() traffic { return traffic{sent: t.received, received: t
 // and what was recorded at the first end, whose counts it returns.
 func assertCountedAlike(lab *harness.Lab, c *harness.Cable) traffic {
 	lab.Helper()
-	for {
+	for end := time.Now().Add(deadline.Of(5 * time.Second)); ; {
 		a := counted(c.A)
 		lab.Settle()
 		b, seen := counted(c.B), recorded(c.A)
 		if counted(c.A) != a {
+			require.True(lab, time.Now().Before(end), "%s does not come to rest: it has counted %+v, and goes on", c.A, a)
 			continue // something passed meanwhile: multicast reports of IPv6 come at times of their own
 		}
 		require.Equal(lab, a, b.turned(), "counted by %s, and by %s", c.A, c.B)
