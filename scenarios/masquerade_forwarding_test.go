@@ -11,7 +11,7 @@ import (
 
 // TestMasqueradeWithoutForwarding: the rule alone does nothing. While the host
 // does not forward, nothing leaves it, whether the connection is new or known.
-// Networks 14 and 15 in the README's table.
+// Network 14 in the README's table; TestMasqueradeNotBridge has that of network 15.
 //
 //	ns1 eth0 --- veth1 | br0 | host eth0 --- eth0 outside
 func TestMasqueradeWithoutForwarding(t *testing.T) { onEachBackend(t, masqueradeWithoutForwarding) }
