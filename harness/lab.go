@@ -29,8 +29,7 @@ type Lab struct {
 
 	mu        sync.Mutex
 	nodes     []*Node
-	foreign   atomic.Bool       // outside programs got at its namespaces
-	refused   map[string]uint64 // by a table of neighbours, before the first node
+	foreign   atomic.Bool // outside programs got at its namespaces
 	byName    map[string]*Node
 	nextIndex int
 	steps     []Step

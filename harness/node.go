@@ -112,11 +112,6 @@ func (n *Node) open(s nodeSettings) (err error) {
 	if err != nil {
 		return err
 	}
-	if len(n.lab.nodes) == 0 {
-		if err := n.lab.noteNeighbors(n); err != nil {
-			return err
-		}
-	}
 	if err := n.applyTimers(); err != nil {
 		return err
 	}
