@@ -104,6 +104,16 @@ func (a *ARP) String() string {
 	return fmt.Sprintf("ARP operation %d, sender %s, target %s", a.Op, a.SenderIP, a.TargetIP)
 }
 
+// Reason says in words why an ICMP error was sent, as "host unreachable"; "" for
+// packets that are none.
+func (p *Packet) Reason() string {
+	switch p.Kind {
+	case DestinationUnreachable, TimeExceeded, ParameterProblem:
+		return p.reason()
+	}
+	return ""
+}
+
 // reason puts the code of an ICMP error in words (the IANA registries of ICMP
 // and ICMPv6 parameters).
 func (p *Packet) reason() string {
