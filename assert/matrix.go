@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/netrig/netrig/harness"
 )
@@ -75,8 +76,10 @@ func matrixProbe(t testing.TB, from *harness.Node, a netip.Addr) *Exchange {
 	p, err := newProbe(from, a.String(), nil)
 	if err == nil {
 		p.plain = false // thousands of pings, each to its end at once
+		began := time.Now()
 		var e *Exchange
 		if e, err = p.run(); err == nil {
+			noteExchange("Matrix", began, e)
 			return e
 		}
 	}

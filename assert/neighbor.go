@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/netrig/netrig/capture"
 	"github.com/netrig/netrig/harness"
@@ -18,8 +19,10 @@ import (
 func Neighbor(t testing.TB, n *harness.Node, address string, mac net.HardwareAddr) harness.NeighborEntry {
 	t.Helper()
 	var near []string
+	began := time.Now()
 	for _, e := range neighborsAt(t, n, address) {
 		if e.State.Usable() && (mac == nil || bytes.Equal(e.MAC, mac)) {
+			noteState("Neighbor", began, n, address, e.State.String())
 			return e
 		}
 		near = append(near, e.String())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/netrig/netrig/capture"
 	"github.com/netrig/netrig/harness"
@@ -20,7 +21,7 @@ import (
 // that. An answer that can't come any more ends the wait at once.
 func Reachable(t testing.TB, from *harness.Node, to string, options ...Option) *Exchange {
 	t.Helper()
-	e := ask(t, from, to, options, true)
+	e := ask(t, "Reachable", from, to, options, true)
 	if !e.reached() {
 		t.Fatalf("%s cannot reach %s: %s\n    %s%s%s", from, to, e.saw(), e.where(), e.story(), crowded(from, to))
 	}
@@ -37,7 +38,7 @@ func Reachable(t testing.TB, from *harness.Node, to string, options ...Option) *
 // it waited for, as long as Within says.
 func Unreachable(t testing.TB, from *harness.Node, to string, want Cause, options ...Option) *Exchange {
 	t.Helper()
-	e := ask(t, from, to, options, false) // go-ping is not told of errors
+	e := ask(t, "Unreachable", from, to, options, false) // go-ping is not told of errors
 	switch {
 	case e.reached():
 		t.Fatalf("%s reaches %s (ttl %d, after %s), but must not: want %s%s", from, to, e.TTL, e.RTT, want, e.story())
@@ -47,9 +48,9 @@ func Unreachable(t testing.TB, from *harness.Node, to string, want Cause, option
 	return e
 }
 
-// ask sends the probe of Reachable or Unreachable; mayPing allows go-ping for
-// what it can do.
-func ask(t testing.TB, from *harness.Node, to string, options []Option, mayPing bool) *Exchange {
+// ask sends the probe of a verb, Reachable or Unreachable; mayPing allows go-ping
+// for what it can do.
+func ask(t testing.TB, verb string, from *harness.Node, to string, options []Option, mayPing bool) *Exchange {
 	t.Helper()
 	if from == nil {
 		t.Fatalf("netrig: reach %s: the node is nil", to)
@@ -59,10 +60,12 @@ func ask(t testing.TB, from *harness.Node, to string, options []Option, mayPing 
 		t.Fatalf("netrig: node %s: reach %s: %v", from, to, err)
 	}
 	p.plain = p.plain && mayPing
+	began := time.Now()
 	e, err := p.run()
 	if err != nil {
 		t.Fatalf("netrig: node %s: reach %s: %v%s", from, to, err, crowded(from, to))
 	}
+	noteExchange(verb, began, e)
 	return e
 }
 

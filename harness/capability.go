@@ -88,6 +88,7 @@ func missing(t testing.TB, format string, args ...any) {
 	if sandbox.RequireAll() {
 		t.Fatal(text + " (NETRIG_REQUIRE=1)")
 	}
+	journalOf(t).skip(text)
 	t.Skip(text)
 }
 

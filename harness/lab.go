@@ -35,6 +35,7 @@ type Lab struct {
 	steps     []Step
 	start     capture.Mark
 	scratch   string // folder of the lab's own, made when first needed
+	journal   *Journal
 }
 
 // Step is a heading in the lab's story.
@@ -98,12 +99,14 @@ func New(t testing.TB, options ...Option) *Lab {
 	if !slices.Contains(firewall.Names(), l.backend) {
 		t.Fatalf("netrig: backend %q is unknown: use one of %s", l.backend, strings.Join(firewall.Names(), ", "))
 	}
+	keep := journalOf(t)
 	if l.backend != firewall.NFTables {
 		RequireBackend(t, l.backend)
 	}
 	l.start = l.recording.Start()
 	l.recording.Pending = l.pending
 	t.Cleanup(l.close)
+	keep.add(l)
 	return l
 }
 

@@ -1,6 +1,8 @@
 package harness
 
 import (
+	"fmt"
+	"os"
 	"testing"
 
 	"github.com/netrig/netrig/internal/sandbox"
@@ -24,4 +26,16 @@ import (
 // The environment variable NETRIG_SANDBOX=inplace runs the tests where they
 // are, for debuggers; NETRIG_REQUIRE=1 turns every skip for something missing
 // into a failure; no other value does.
-func Main(m *testing.M) { sandbox.Main(m) }
+func Main(m *testing.M) { sandbox.Main(&tests{m}) }
+
+// tests are those of the process, and what is to be done after them.
+type tests struct{ *testing.M }
+
+func (t *tests) Run() int {
+	code := t.M.Run()
+	if err := journalProcess(); err != nil {
+		fmt.Fprintf(os.Stderr, "netrig: %v\n", err)
+		code = max(code, 1)
+	}
+	return code
+}

@@ -20,7 +20,6 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
-	"testing"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -63,6 +62,9 @@ func init() {
 	}
 }
 
+// Tests are what Main runs: a *testing.M, or one with something around it.
+type Tests interface{ Run() int }
+
 // Main runs the tests of m in a sandbox and never returns: it ends the process
 // as the tests ended, with their exit status or by the same signal. Call it
 // from TestMain, and nothing after it. What TestMain does before it happens
@@ -76,7 +78,7 @@ func init() {
 //
 // With NETRIG_SANDBOX=inplace (for debuggers) the tests run in this process, if
 // its network namespace looks like one made for the purpose.
-func Main(m *testing.M) {
+func Main(m Tests) {
 	if !flag.Parsed() {
 		flag.Parse() // as m.Run does; a wrong flag is then reported once, here
 	}

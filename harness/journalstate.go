@@ -1,0 +1,183 @@
+package harness
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/netrig/netrig/internal/journal"
+	"golang.org/x/sys/unix"
+)
+
+// objects are what the kernel holds of the node, for a journal.
+func (n *Node) objects(words journal.Words) []journal.Object {
+	n.lab.TB.Helper()
+	list := &objects{words: words}
+	n.lookAtCarriers()
+	list.interfaces(n)
+	list.routes(n)
+	list.neighbours(n)
+	if len(n.BridgePorts()) > 0 || len(n.bridges) > 0 {
+		list.bridges(n)
+	}
+	list.connections(n)
+	for name, value := range n.Counters() {
+		if value != 0 {
+			list.add(journal.Counter, name, "value", fmt.Sprint(value))
+		}
+	}
+	return list.sorted()
+}
+
+// lookAtCarriers has the kernel note carriers that have come or gone, which it
+// may put off for a second otherwise (Socket.Look). Twice: that of a bridge
+// follows its ports'.
+func (n *Node) lookAtCarriers() {
+	n.lab.TB.Helper()
+	for range 2 {
+		for _, l := range n.links() {
+			_ = n.raw.Look(l.Attrs().Index) // one that has gone meanwhile is not there
+		}
+	}
+}
+
+type objects struct {
+	words journal.Words
+	all   []journal.Object
+}
+
+// add adds an object with pairs of a field and its value.
+func (o *objects) add(kind, name string, fields ...string) {
+	object := journal.Object{Kind: kind, Name: name, Fields: map[string]string{}}
+	for i := 0; i+1 < len(fields); i += 2 {
+		if fields[i+1] != "" {
+			object.Fields[fields[i]] = fields[i+1]
+		}
+	}
+	o.all = append(o.all, object)
+}
+
+func yes(is bool) string {
+	if is {
+		return "yes"
+	}
+	return "no"
+}
+
+func (o *objects) interfaces(n *Node) {
+	n.lab.TB.Helper()
+	makers, err := n.raw.AddressMakers()
+	n.must(err, "list the addresses")
+	for _, i := range n.Interfaces() {
+		o.add(journal.Interface, i.Name, "kind", i.Kind, "flags", i.Flags.String(), "no carrier", yes(i.NoCarrier),
+			"operational state", i.OperState, "mtu", fmt.Sprint(i.MTU), "master", i.Master)
+		for _, a := range i.Addresses {
+			name := fmt.Sprintf("%s/%d on %s", o.words.Addr(a.Prefix.Addr()), a.Prefix.Bits(), i.Name)
+			o.add(journal.Address, name, "scope", a.Scope, "tentative", yes(a.Tentative), "duplicate", yes(a.DADFailed),
+				"made by", makers[a.Prefix.Addr()])
+		}
+	}
+}
+
+func (o *objects) routes(n *Node) {
+	n.lab.TB.Helper()
+	for _, r := range n.TableRoutes(0) {
+		name := r.Type + " " + o.prefix(r.Destination)
+		if r.Device != "" {
+			name += " on " + r.Device
+		}
+		name += fmt.Sprintf(" in table %d", r.Table)
+		if r.Metric != 0 {
+			name += fmt.Sprintf(" with metric %d", r.Metric)
+		}
+		var hops []string
+		for _, h := range r.NextHops {
+			hops = append(hops, fmt.Sprintf("%s on %s weight %d", o.words.Addr(h.Gateway), h.Device, h.Weight))
+		}
+		mtu := ""
+		if r.MTU != 0 {
+			mtu = fmt.Sprint(r.MTU)
+		}
+		o.add(journal.Route, name, "gateway", o.words.Addr(r.Gateway), "made by", r.Protocol, "scope", r.Scope,
+			"source", o.words.Addr(r.Source), "mtu", mtu, "next hops", strings.Join(hops, ", "))
+	}
+}
+
+func (o *objects) prefix(p netip.Prefix) string {
+	if p.Bits() == 0 {
+		return map[bool]string{true: "default (IPv4)", false: "default (IPv6)"}[p.Addr().Is4()]
+	}
+	return fmt.Sprintf("%s/%d", o.words.Addr(p.Addr()), p.Bits())
+}
+
+func (o *objects) neighbours(n *Node) {
+	n.lab.TB.Helper()
+	for _, e := range n.Neighbors() {
+		o.add(journal.Neighbour, o.words.Addr(e.Addr)+" on "+e.Interface, "state", e.State.String(), "mac", o.words.MAC(e.MAC))
+	}
+}
+
+func (o *objects) bridges(n *Node) {
+	n.lab.TB.Helper()
+	for _, p := range n.BridgePorts() {
+		o.add(journal.BridgePort, p.Interface, "bridge", p.Bridge, "state", p.State.String(), "hairpin", yes(p.Hairpin),
+			"isolated", yes(p.Isolated), "learning", yes(p.Learning), "flood", yes(p.Flood), "multicast flood", yes(p.MulticastFlood),
+			"cost", fmt.Sprint(p.Cost), "priority", fmt.Sprint(p.Priority))
+	}
+	for _, e := range n.ForwardingDatabase() {
+		name := o.words.MAC(e.MAC) + " behind " + e.Interface
+		if e.VLAN != 0 {
+			name += fmt.Sprintf(" in vlan %d", e.VLAN)
+		}
+		o.add(journal.Forwarding, name, "bridge", e.Bridge, "permanent", yes(e.Permanent))
+	}
+}
+
+func (o *objects) connections(n *Node) {
+	n.lab.TB.Helper()
+	if !n.tracksConnections() {
+		return
+	}
+	for _, c := range n.Conntrack() {
+		w := o.words
+		end := func(a, before netip.AddrPort) string {
+			if strings.HasPrefix(c.Protocol, "icmp") { // the port is the echo's identifier
+				if a.Port() != before.Port() {
+					return w.Addr(a.Addr()) + " (id translated)"
+				}
+				return w.Addr(a.Addr())
+			}
+			return w.AddrPort(a, before.Port())
+		}
+		name := fmt.Sprintf("%s %s > %s", c.Protocol, end(c.Original.Source, c.Original.Source), end(c.Original.Destination, c.Original.Destination))
+		// In the reply the ends have changed places.
+		reply := fmt.Sprintf("%s > %s", end(c.Reply.Source, c.Original.Destination), end(c.Reply.Destination, c.Original.Source))
+		o.add(journal.Connection, name, "reply", reply, "state", c.State, "time-out", journal.Timeout(c.Timeout),
+			"source translated", yes(c.SourceNAT), "destination translated", yes(c.DestinationNAT), "answered", yes(c.SeenReply),
+			"assured", yes(c.Assured), "mark", fmt.Sprint(c.Mark), "zone", fmt.Sprint(c.Zone))
+	}
+}
+
+// tracksConnections tells whether there is an entry to look at. To ask for the
+// table has the kernel load a module, which a journal must not.
+func (n *Node) tracksConnections() bool {
+	count := ""
+	err := n.space.Do(func() error {
+		raw, err := os.ReadFile(sysctlRoot + "net/netfilter/nf_conntrack_count")
+		count = strings.TrimSpace(string(raw))
+		return err
+	})
+	if errors.Is(err, unix.ENOENT) {
+		return n.rules != nil
+	}
+	return err == nil && count != "0"
+}
+
+// sorted are the objects in the order of their kinds and names, so that two
+// journals can be read side by side.
+func (o *objects) sorted() []journal.Object {
+	journal.Sort(o.all)
+	return o.all
+}
