@@ -24,7 +24,7 @@ const module = "github.com/netrig/netrig/"
 var allowed = map[string][]string{
 	"assert":            {"capture", "harness", "internal/deadline", "internal/journal"},
 	"capture":           {"internal/ns"},
-	"cmd/netrig":        {"internal/kernels", "internal/vm", "internal/vm/guest"},
+	"cmd/netrig":        {"internal/compare", "internal/kernels", "internal/vm", "internal/vm/guest"},
 	"harness":           {"capture", "internal/deadline", "internal/firewall", "internal/journal", "internal/link", "internal/ns", "internal/sandbox", "internal/try"},
 	"internal/compare":  {"internal/journal"},
 	"internal/deadline": {"internal/ns"},
