@@ -20,13 +20,13 @@ import (
 )
 
 const (
-	labsBefore = 50  // by then every pool and cache has its size, and 12 ended labs may be kept in part
+	labsBefore = 50  // by then every pool and cache has its size, and 24 ended labs may be kept in part
 	labsAfter  = 200 // and from then on nothing may grow
 
 	// Network namespaces of a process at rest: the sandbox's, up to three that
 	// are kept ready for the next lab's nodes, and those with a bridge of labs
 	// that have ended (maxRetiredBridges).
-	spacesAtRest = 1 + 3 + 12
+	spacesAtRest = 1 + 3 + 24
 )
 
 // Labs one after the other leave the process as it was. (Not parallel: nothing

@@ -28,7 +28,7 @@ import (
 // maxRetiredBridges is for the time that the kernel needs in the end, which is
 // to be well below a second: with those of the labs that stand when a process
 // is killed.
-const maxRetiredBridges = 12
+const maxRetiredBridges = 24
 
 // worthRetiring tells whether the node's namespace may be left alone: not where
 // anything can go on in it: in a lab that outside programs got at, with links

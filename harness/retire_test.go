@@ -131,7 +131,7 @@ func TestManyBridges(t *testing.T) {
 			lab.Connect(n.Port("eth0", fmt.Sprintf("10.0.0.%d/24", i+1)), br0.Port(n.Name()))
 		}
 	}
-	for range 15 {
+	for range 28 {
 		require.False(t, try.Run("ended", lab).Failed)
 	}
 	for range 4 {
