@@ -26,7 +26,7 @@ test: ## Every test, as root and as an ordinary user; installs missing Debian pa
 
 vm: ## The tests of virtual machines, and the six scenarios in one (KERNEL=debian/bookworm)
 	@$(tools)/packages.sh test vm
-	@NETRIG_KERNEL='$(or $(KERNEL),debian/bookworm)' go test -count=1 ./internal/vm/... ./cmd/netrig
+	@NETRIG_KERNEL='$(or $(KERNEL),debian/bookworm)' go test -tags machine -count=1 ./internal/vm/... ./cmd/netrig
 	@CGO_ENABLED=0 go build -o $(OUT)/netrig ./cmd/netrig
 	@go test -count=1 -exec '$(CURDIR)/$(OUT)/netrig vm --kernel $(or $(KERNEL),debian/bookworm)' \
 	  -run '$(or $(RUN),^Test(VethPair|Bridge|Router|HostGateway|Masquerade|PortForward)$$)' ./scenarios
