@@ -43,7 +43,7 @@ const settleTime = 5 * time.Second
 // set-up: a probe that could not be made at all.
 func (p *probe) run() (*Exchange, error) {
 	lab := p.node.Lab()
-	e := &Exchange{From: p.node, To: p.target.text}
+	e := &Exchange{From: p.node, To: p.target.text, probe: p}
 	start := lab.Recording().Start()
 	var a asker
 	for range p.count {
@@ -91,7 +91,7 @@ func (p *probe) ask(a asker, e *Exchange, mark capture.Mark) error {
 		if !known || !p.confirmed(cause) {
 			return err
 		}
-		e.Cause = cause
+		e.Cause, e.errno = cause, errnoName(err)
 		p.follow(a, e, mark)
 		return nil
 	}

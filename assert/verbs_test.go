@@ -104,7 +104,7 @@ func TestWrongHostAnswers(t *testing.T) {
 		router.SetSysctl("net.ipv4.icmp_echo_ignore_all", 1)
 		assert.Reachable(t, client, "10.0.2.2")
 	})
-	testify.Contains(t, text, "the echo request was last seen going into router:left (ttl 64)")
+	testify.Contains(t, text, "the echo request ended in router: accepted; last seen entering router:left (ttl 64)")
 }
 
 func TestTTLFails(t *testing.T) {

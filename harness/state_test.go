@@ -415,7 +415,7 @@ func TestFailedTestKeepsItsPackets(t *testing.T) {
 		t.Error("on purpose")
 	})
 	require.True(t, r.Failed)
-	assert.Contains(t, r.Log(), "saved story.txt and lab.pcapng in "+folder)
+	assert.Contains(t, r.Log(), "saved story.txt, lab.pcapng and state.json in "+folder)
 	before, after, ok := strings.Cut(story, "second step")
 	require.True(t, ok, story)
 	assert.Contains(t, before, "first step")

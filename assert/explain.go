@@ -1,0 +1,90 @@
+package assert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/netrig/netrig/capture"
+	"github.com/netrig/netrig/harness"
+	"github.com/netrig/netrig/internal/deadline"
+	"github.com/netrig/netrig/internal/explain"
+	"golang.org/x/sys/unix"
+)
+
+// patience is how long the probe that is sent once more may take: its first
+// packets count, not the last try of a neighbour that does not answer.
+const patience = 15 * time.Millisecond
+
+// explained is what became of the exchange: which packet died, where and why,
+// and the story, indented below the first line of a message.
+//
+// A passing test pays nothing for it. What counters moved is found out
+// afterwards, by sending the same probe once more between two looks at them.
+func (e *Exchange) explained() string {
+	lab := e.From.Lab()
+	facts := e.repeat(lab)
+	v := explain.Explain(e.asCase(), facts)
+	lines := v.Lines()
+	lab.Explained(fmt.Sprintf("%s > %s: %s\n%s\n\n%s", e.From, e.To, e.Cause, v.All(), e.Window), facts)
+	return "\n    " + strings.Join(lines, "\n    ") + e.story()
+}
+
+// repeat sends the probe once more, and returns what the kernel says, with what
+// the probe moved if it went as the first one did.
+func (e *Exchange) repeat(lab *harness.Lab) *explain.Facts {
+	p := *e.probe
+	p.count, p.plain = 1, false
+	before := lab.Tally()
+	lab.Repeating()
+	mark := lab.Recording().Start()
+	again := &Exchange{From: e.From, To: e.To, probe: &p}
+	a, err := p.asker()
+	if err != nil {
+		return lab.Facts(nil, nil)
+	}
+	defer a.close()
+	if err := a.send(); err != nil {
+		again.errno = errnoName(err)
+	} else {
+		ctx, cancel := context.WithTimeout(context.Background(), deadline.Of(patience))
+		_ = lab.Rest(ctx) // that it takes longer does not matter
+		cancel()
+	}
+	p.follow(a, again, mark)
+	after := lab.Tally()
+	if !again.like(e) {
+		return lab.Facts(nil, nil)
+	}
+	return lab.Facts(before, after)
+}
+
+// like tells whether two exchanges ended at the same places.
+func (e *Exchange) like(other *Exchange) bool {
+	return e.errno == other.errno && sameEnd(e.Request, other.Request) && sameEnd(e.Reply, other.Reply)
+}
+
+func sameEnd(a, b *capture.Flight) bool {
+	x, y := a.Last(), b.Last()
+	return (x == nil) == (y == nil) && (x == nil || x.Where() == y.Where() && x.Direction == y.Direction && x.TTL == y.TTL)
+}
+
+// asCase is the exchange as the reasoning takes it.
+func (e *Exchange) asCase() explain.Case {
+	t := e.probe.target
+	return explain.Case{
+		From: e.From.Name(), Target: t.addr.WithZone(""), Port: t.port, Network: t.network, Source: e.probe.source,
+		Request: e.Request, Reply: e.Reply, Window: e.Window, Errno: e.errno, Answered: e.reached(),
+	}
+}
+
+// errnoName is the name of a system call's error, "EHOSTUNREACH".
+func errnoName(err error) string {
+	var errno unix.Errno
+	if errors.As(err, &errno) {
+		return unix.ErrnoName(errno)
+	}
+	return ""
+}
