@@ -254,6 +254,12 @@ func (p *probe) follow(a asker, e *Exchange, mark capture.Mark) {
 	} else {
 		match.Node, match.Direction = "", capture.AnyDirection
 		match.Src, match.Dst = noAddr, noAddr // translation may change both
+		if sent.Kind == capture.TCP {
+			// And the ports: what counts is that the SYN is acknowledged.
+			match.SrcPort, match.DstPort = 0, 0
+			answers := match.Func
+			match.Func = func(p *capture.Packet) bool { return answers(p) && p.Ack == sent.Seq+1 }
+		}
 		if lost := w.First(match); lost != nil {
 			e.Reply = w.Follow(lost)
 		}

@@ -37,6 +37,7 @@ func hostGateway(t testing.TB, f family) *harness.Lab {
 		assert.TTL(t, echo, 64)
 		assert.Neighbor(t, n, f.addr(1, 254), br0.MAC())
 	}
+	lab.Step("each reached")
 	echo := assert.Reachable(t, ns[0], f.addr(9, 1))
 	assert.Path(t, echo.Request,
 		f.hop("ns1:eth0", f.addr(1, 1), f.addr(9, 1), "out ttl 64"), "host:veth1 in ttl 64", "host:br0 in ttl 64")

@@ -41,6 +41,7 @@ func vethPair(t testing.TB, f family) *harness.Lab {
 	)
 	assert.Neighbor(t, ns0, f.addr(1, 2), ns1.MAC("veth1"))
 	assert.Neighbor(t, ns1, f.addr(1, 1), ns0.MAC("veth0"))
+	lab.Step("answered")
 	assert.TTL(t, assert.Reachable(t, ns1, f.addr(1, 1)), 64)
 
 	lab.Step("known")

@@ -42,7 +42,7 @@ func (r *reasoner) fromError(f, e *capture.Flight) Verdict {
 		next = way.Gateway
 	}
 	switch {
-	case said.Kind == capture.TimeExceeded && looped(f):
+	case said.Kind == capture.TimeExceeded && r.looped(f):
 		r.loop(&v, f)
 	case said.Kind == capture.TimeExceeded:
 		v.End = TTLExceeded
@@ -55,6 +55,7 @@ func (r *reasoner) fromError(f, e *capture.Flight) Verdict {
 	case closed(said):
 		v.End = Refused
 		v.cause("%s: nobody takes it there (%s)", n.Name, said.String())
+	case unreachableHost(said) && r.down(&v, n, n.link(way.Device)):
 	case r.unresolved(&v, n, next, way.Device):
 	case said.Kind == capture.DestinationUnreachable && unreachableHost(said):
 		v.End = NeighborMissing
@@ -123,8 +124,13 @@ func (r *reasoner) answered() Verdict {
 	v := Verdict{Packet: name(r.Reply.Last()), Node: r.From, End: Accepted, Seen: r.Reply.Last()}
 	first := r.Reply.First()
 	v.cause("the answer set out from %s with ttl %d", first.Where(), first.TTL)
-	if owner, l := r.owner(first.Src); l != nil && owner == first.Node {
-		v.cause("%s belongs to %s:%s", first.Src, owner, l.Name)
+	if mine := r.Node(first.Node).withAddress(first.Src); mine != nil {
+		for _, n := range r.Nodes {
+			if other := n.withAddress(first.Src); other != nil && n.Name != first.Node {
+				v.End = WrongHost
+				v.cause("%s:%s has %s, and so has %s:%s", first.Node, mine.Name, first.Src, n.Name, other.Name)
+			}
+		}
 	}
 	if path := routers(r.Reply); path != "" {
 		v.cause("on its way back it was passed on by %s", path)

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/netrig/netrig/capture"
 )
@@ -70,11 +71,17 @@ func (r *reasoner) silent(f *capture.Flight, isReply bool) Verdict {
 	last, stray := tip(f, r.Facts)
 	v := Verdict{Packet: name(last), Seen: last, Node: last.Node}
 	switch {
-	case looped(f):
+	case r.looped(f):
 		r.loop(&v, f)
 	case asks(f.First()):
 		return r.ask(f)
 	case stray:
+		if p, n, out := r.flooded(f); p != nil {
+			v.Seen, v.Node = p, n.Name
+			in := n.link(p.Interface)
+			r.bridged(&v, n, out.Master, in, out, p)
+			break
+		}
 		r.strayed(&v, last)
 	case last.Direction == capture.Out:
 		r.afterOut(&v, last)
@@ -148,11 +155,38 @@ func otherHost(p *capture.Packet, facts *Facts) bool {
 	return l.Master == "" && l.MAC != "" && l.MAC != p.DstMAC.String() && p.Interface != "lo"
 }
 
-// looped tells whether a packet came by a place twice.
-func looped(f *capture.Flight) bool {
+// flooded finds where a bridge sent a frame out of all ports but the one that
+// it was for: the sighting as it came in, and that port. Where the bridge knew
+// a port, if a wrong one, there is none.
+func (r *reasoner) flooded(f *capture.Flight) (in *capture.Packet, n *Node, out *Link) {
+	for _, p := range f.Hops {
+		n := r.Node(p.Node)
+		bridge := n.link(p.Interface).Master
+		if p.Direction != capture.In || bridge == "" {
+			continue
+		}
+		out := r.exit(n, bridge, p)
+		if _, known := n.behind(bridge, p.DstMAC.String()); out == nil || known || slices.ContainsFunc(f.Hops, func(o *capture.Packet) bool {
+			return o.Node == n.Name && o.Interface == out.Name && o.Direction == capture.Out
+		}) {
+			continue
+		}
+		return p, n, out
+	}
+	return nil, nil, nil
+}
+
+// looped tells whether a packet came by a place twice, or came back to the node
+// that sent it.
+func (r *reasoner) looped(f *capture.Flight) bool {
 	seen := map[string]int{}
+	first := f.First()
 	for _, p := range f.Hops {
 		if p.Direction == capture.In {
+			back := p.Node == first.Node && first.Direction == capture.Out && p.Interface != "lo" && p.TTL < first.TTL
+			if n := r.Node(p.Node); back && n.withAddress(p.Src) != nil && n.withAddress(p.Dst) == nil {
+				return true
+			}
 			if seen[p.Where()]++; seen[p.Where()] > 1 {
 				return true
 			}

@@ -49,7 +49,7 @@ func (r *reasoner) unresolved(v *Verdict, n *Node, next netip.Addr, device strin
 			})
 		}
 	}
-	usable := known && entry.State != "FAILED" && entry.State != "INCOMPLETE"
+	usable := known && entry.usable()
 	switch {
 	case usable || !known && (heard || question == nil):
 		return false
@@ -75,6 +75,24 @@ func (r *reasoner) unresolved(v *Verdict, n *Node, next netip.Addr, device strin
 		v.Reasons = append(v.Reasons, "the "+name(before)+" waited for it in "+n.Name+"; it was "+LastSeen(before))
 	}
 	return true
+}
+
+// usable tells whether packets can be sent to the neighbour.
+func (e Neighbor) usable() bool { return e.State != "FAILED" && e.State != "INCOMPLETE" }
+
+// questioned tells whether a node was seen asking for an address.
+func (r *reasoner) questioned(n *Node, a netip.Addr) bool {
+	return slices.ContainsFunc(r.Window.Packets(), func(p *capture.Packet) bool {
+		return asks(p) && p.Node == n.Name && p.Direction == capture.Out && askedFor(p) == a
+	})
+}
+
+// questionName is what a question for an address is called.
+func questionName(a netip.Addr) string {
+	if a.Is6() {
+		return "neighbour solicitation"
+	}
+	return "ARP request"
 }
 
 // ask is the end of a question for a neighbour that nobody answered. It is
@@ -113,7 +131,7 @@ func (r *reasoner) ask(f *capture.Flight) Verdict {
 			v.Seen, v.Node = p, near
 			r.bridged(&v, n, link.Name, in, nil, p)
 			return v
-		case port != "" && n.link(port).Master != "" && (in.Master == n.link(port).Master && p.Direction == capture.In || p.Interface == n.link(port).Master):
+		case port != "" && n.link(port).Master != "" && (in.Master == n.link(port).Master && p.Direction == capture.In || p.Interface == n.link(port).Master && p.Direction == capture.Out):
 			v.Seen, v.Node = p, near
 			r.bridged(&v, n, n.link(port).Master, in, n.link(port), p)
 			return v

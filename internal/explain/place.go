@@ -14,6 +14,11 @@ import (
 // what; "" for nothing.
 func (n *Node) destination(p *capture.Packet) (netip.Addr, string) {
 	from, to := netip.AddrPortFrom(p.Src, p.SrcPort), netip.AddrPortFrom(p.Dst, p.DstPort)
+	if slices.ContainsFunc(n.Rules, func(r Rule) bool {
+		return r.Moved > 0 && strings.Contains(r.Text, "notrack") && r.hook() == "prerouting"
+	}) {
+		return p.Dst, ""
+	}
 	for _, c := range n.Conntrack {
 		switch {
 		case same(c.From, from) && same(c.To, to) && c.ReplyFrom.Addr() != c.To.Addr():

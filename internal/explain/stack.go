@@ -77,7 +77,18 @@ func (r *reasoner) onward(v *Verdict, n *Node, p *capture.Packet, to netip.Addr,
 
 // outward is the end of a packet on its way out of a node, which has a route.
 func (r *reasoner) outward(v *Verdict, n *Node, p *capture.Packet, to netip.Addr, way Route) {
+	next := to
+	if way.Gateway.IsValid() {
+		next = way.Gateway
+	}
 	if rule, ok := n.dropRule("output", "postrouting", "egress"); ok {
+		// What waits for a neighbour has passed the filter: its question has not.
+		if e, waits := n.neighbor(next, way.Device); waits && !e.usable() && !r.questioned(n, next) {
+			if p != nil || v.Before != nil {
+				v.Reasons = append(v.Reasons, "the "+v.Packet+" waited for it in "+n.Name)
+			}
+			v.Packet, v.Seen, v.Before = questionName(next), nil, nil
+		}
 		v.filtered(FilteredOut, n, rule)
 		return
 	}
@@ -89,10 +100,6 @@ func (r *reasoner) outward(v *Verdict, n *Node, p *capture.Packet, to netip.Addr
 		v.End = TooBig
 		v.cause("%s:%s has an MTU of %d, the packet has %d bytes", n.Name, device.Name, device.MTU, p.Length-14)
 		return
-	}
-	next := to
-	if way.Gateway.IsValid() {
-		next = way.Gateway
 	}
 	if r.unresolved(v, n, next, way.Device) {
 		return
@@ -117,6 +124,9 @@ func (r *reasoner) refusedByRoute(v *Verdict, n *Node, to netip.Addr, way Route)
 	case way.Type == "unreachable" || way.Error == "EHOSTUNREACH" && strings.HasPrefix(route, "unreachable"):
 		v.End, v.Detail = NullRouted, "unreachable route"
 	default:
+		if r.cutOff(v, n, to) {
+			return true
+		}
 		v.End = NoRoute
 		v.cause("%s has no route to %s: %s", n.Name, to, way)
 		for _, e := range n.Routes {
@@ -129,6 +139,47 @@ func (r *reasoner) refusedByRoute(v *Verdict, n *Node, to netip.Addr, way Route)
 	}
 	v.cause("%s: the route to %s is %s", n.Name, to, firstOf(route, way.String()))
 	return true
+}
+
+// cutOff tells whether a node has no route because an interface is down, with
+// which the kernel takes its routes away: that whose subnet, or that of the
+// other end of its cable, has the address; or every interface of the node.
+func (r *reasoner) cutOff(v *Verdict, n *Node, to netip.Addr) bool {
+	var down []*Link
+	up := 0
+	for i := range n.Links {
+		l := &n.Links[i]
+		far, name, _ := strings.Cut(l.Peer, ":")
+		switch {
+		case l.Name == "lo":
+		case l.Up:
+			up++
+		case l.covers(to) || r.Node(far).link(name).covers(to):
+			v.End = LinkDown
+			v.cause("%s:%s is down, and its routes are gone with it", n.Name, l.Name)
+			return true
+		case l.Peer != "":
+			down = append(down, l)
+		}
+	}
+	if up > 0 || len(down) == 0 {
+		return false
+	}
+	v.End = LinkDown
+	for _, l := range down {
+		v.cause("%s:%s is down, and its routes are gone with it", n.Name, l.Name)
+	}
+	return true
+}
+
+// covers tells whether an address is in a subnet of the interface.
+func (l *Link) covers(to netip.Addr) bool {
+	for _, a := range l.Addresses {
+		if a.Prefix.Contains(to) {
+			return true
+		}
+	}
+	return false
 }
 
 // local is the end of a packet that is for the node itself.
@@ -185,9 +236,9 @@ func (r *reasoner) ignored(v *Verdict, n *Node, p *capture.Packet, to netip.Addr
 		v.cause("%s: net.ipv4.icmp_echo_ignore_all = 1: echo requests are not answered", n.Name)
 	case p.Kind == capture.EchoRequest && to.Is6() && n.isOn("ipv6.icmp.echo_ignore_all"):
 		v.cause("%s: net.ipv6.icmp.echo_ignore_all = 1: echo requests are not answered", n.Name)
-	case n.Moved["TcpExtListenOverflows"] > 0 || n.Moved["TcpExtListenDrops"] > 0:
+	case n.Moved["TcpExtListenOverflows"] > 0:
 		v.End, v.Detail = DroppedByStack, "the listener's queue is full"
-		v.cause("%s: TcpExtListenDrops moved by %d", n.Name, n.Moved["TcpExtListenDrops"])
+		v.cause("%s: TcpExtListenOverflows moved by %d", n.Name, n.Moved["TcpExtListenOverflows"])
 		return true
 	default:
 		return false
