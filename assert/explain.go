@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
+	"weak"
 
 	"github.com/netrig/netrig/capture"
 	"github.com/netrig/netrig/harness"
@@ -24,12 +26,46 @@ const patience = 15 * time.Millisecond
 // A passing test pays nothing for it. What counters moved is found out
 // afterwards, by sending the same probe once more between two looks at them.
 func (e *Exchange) explained() string {
+	started := time.Now()
 	lab := e.From.Lab()
 	facts := e.repeat(lab)
 	v := explain.Explain(e.asCase(), facts)
 	lines := v.Lines()
-	lab.Explained(fmt.Sprintf("%s > %s: %s\n%s\n\n%s", e.From, e.To, e.Cause, v.All(), e.Window), facts)
+	took := time.Since(started).Round(100 * time.Microsecond)
+	lab.Explained(fmt.Sprintf("%s > %s: %s\n%s\n(explained in %s)\n\n%s", e.From, e.To, e.Cause, v.All(), took, e.Window), facts)
 	return "\n    " + strings.Join(lines, "\n    ") + e.story()
+}
+
+// recent are the last exchanges, so that a failure about a packet's way can be
+// explained by the exchange that it belongs to. They are held weakly.
+var recent struct {
+	sync.Mutex
+	next int
+	ring [64]weak.Pointer[Exchange]
+}
+
+func remember(e *Exchange) {
+	recent.Lock()
+	defer recent.Unlock()
+	recent.ring[recent.next] = weak.Make(e)
+	recent.next = (recent.next + 1) % len(recent.ring)
+}
+
+// explainedOf is the explanation of the exchange that a packet belongs to, ""
+// where it is not known.
+func explainedOf(f *capture.Flight) string {
+	recent.Lock()
+	var of *Exchange
+	for _, w := range recent.ring {
+		if e := w.Value(); e != nil && (e.Request == f || e.Reply == f) {
+			of = e
+		}
+	}
+	recent.Unlock()
+	if of == nil {
+		return ""
+	}
+	return of.explained()
 }
 
 // repeat sends the probe once more, and returns what the kernel says, with what

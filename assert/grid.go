@@ -13,6 +13,7 @@ type grid struct {
 	expected, observed [][]string
 	wrong              [][]bool
 	misses             []string
+	first              *Exchange // of the misses
 }
 
 func newGrid(nodes []*harness.Node) *grid {

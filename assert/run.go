@@ -64,6 +64,7 @@ func (p *probe) run() (*Exchange, error) {
 		}
 	}
 	a.close()
+	remember(e)
 	if p.count > 1 {
 		e.Window = lab.Recording().Window(start, lab.Recording().Mark())
 	}

@@ -31,6 +31,7 @@ func (l *Lab) Tally() *Tally {
 		var counters Counters
 		var rules []RuleEntry
 		ask("", func(n *Node) { counters = n.Counters() })
+		ask("", func(n *Node) { n.addLosses(counters) })
 		ask("", func(n *Node) { rules = n.Rules() })
 		mu.Lock()
 		defer mu.Unlock()
@@ -128,6 +129,28 @@ func (l *Lab) eachQuietly(f func(n *Node, ask func(what string, q func(n *Node))
 		}()
 	}
 	wait.Wait()
+}
+
+// addLosses adds what interfaces and their queueing disciplines have dropped,
+// as "veth0 rx dropped" and "veth0 clsact dropped".
+func (n *Node) addLosses(counters Counters) {
+	if counters == nil {
+		return
+	}
+	links := n.links()
+	for _, l := range links {
+		i := interfaceOf(l)
+		counters[i.Name+" rx dropped"], counters[i.Name+" tx dropped"] = i.Received.Dropped, i.Sent.Dropped
+		counters[i.Name+" rx errors"], counters[i.Name+" tx errors"] = i.Received.Errors, i.Sent.Errors
+	}
+	names := linkNames(links)
+	qdiscs, err := n.route.QdiscList(nil)
+	n.must(err, "list the queueing disciplines")
+	for _, q := range qdiscs {
+		if s := q.Attrs().Statistics; s != nil && s.Queue != nil {
+			counters[names[q.Attrs().LinkIndex]+" "+q.Type()+" dropped"] = uint64(s.Queue.Drops)
+		}
+	}
 }
 
 func (n *Node) linkFacts() []explain.Link {

@@ -142,9 +142,12 @@ func (r *row) try(t *testing.T) {
 			nodes = append(nodes, n.Name())
 		}
 	})
+	if result.Skipped {
+		t.Skip(result.Log())
+	}
 	r.ran = true
 	require.Nil(t, result.Panic, result.Stack)
-	require.True(t, s.done, "the scenario has no step %q", f.at)
+	require.True(t, s.done, "the scenario has not come to the step %q:\n%s", f.at, result.Log())
 	if f.passes != "" {
 		r.said = "passes"
 		require.False(t, result.Failed, "it must pass: %s\n%s", f.passes, result.Log())
@@ -180,7 +183,8 @@ func (r *row) labNodes() []string {
 // explanationOf is the lines between the first of a failure and the story.
 func explanationOf(text string) []string {
 	var lines []string
-	for _, line := range strings.Split(text, "\n")[1:] {
+	text = text[verdict.FindStringIndex(text)[0]:]
+	for _, line := range strings.Split(text, "\n") {
 		if regexp.MustCompile(`^ +\d+\.\d{3} ms  `).MatchString(line) || line == "    no packet was seen" {
 			break
 		}

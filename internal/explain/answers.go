@@ -37,6 +37,9 @@ func (r *reasoner) fromError(f, e *capture.Flight) Verdict {
 		v.filtered(end, n, rule)
 		return v
 	}
+	if p != nil && loopback(&v, n, to, p.Interface) {
+		return v
+	}
 	next := to
 	if way.Gateway.IsValid() {
 		next = way.Gateway

@@ -128,7 +128,7 @@ func (r *reasoner) afterOut(v *Verdict, p *capture.Packet) {
 	case !l.Up || l.Peer != "" && !peer.Up:
 		r.down(v, n, &Link{Name: l.Name, Kind: l.Kind, Up: l.Up, NoCarrier: true, Peer: l.Peer})
 	case peer.XDP:
-		v.Node, v.End, v.Detail = node, DroppedByStack, "XDP"
+		v.Node, v.End, v.Detail = node, FilteredIn, "XDP"
 		v.cause("%s has an XDP program, which sees packets before they are recorded", l.Peer)
 	case l.Peer == "":
 		v.End = LinkDown

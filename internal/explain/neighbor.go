@@ -202,6 +202,10 @@ func (r *reasoner) asked(v *Verdict, p *capture.Packet) {
 		return
 	}
 	in := n.link(p.Interface)
+	if kind := n.control(in.Name); kind != "" {
+		v.controlled(FilteredOut, n, in.Name, kind)
+		return
+	}
 	for _, name := range []string{"arp_ignore", "arp_filter"} {
 		value := max(n.sysctl("ipv4.conf.all."+name), n.sysctl("ipv4.conf."+p.Interface+"."+name))
 		if target.Is4() && value != "" && value != "0" {

@@ -3,6 +3,7 @@ package explain
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -121,11 +122,27 @@ var discards = []string{
 	"IpInDiscards", "Ip6InDiscards", "IpOutDiscards", "Ip6OutDiscards", "TcpInErrs",
 }
 
+// control is the queueing discipline of an interface that dropped the packet,
+// "" for none: where filters of traffic control hang, or delay and loss are made.
+func (n *Node) control(device string) string {
+	for name, moved := range n.Moved {
+		if rest, ok := strings.CutPrefix(name, device+" "); ok && moved > 0 && strings.HasSuffix(rest, " dropped") && !strings.HasPrefix(rest, "rx ") && !strings.HasPrefix(rest, "tx ") {
+			return strings.TrimSuffix(rest, " dropped")
+		}
+	}
+	return ""
+}
+
 // discarding is the counter of that sort that moved, "" for none.
 func (n *Node) discarding() string {
 	for _, c := range discards {
 		if n.Moved[c] > 0 {
 			return c
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(n.Moved)) {
+		if n.Moved[name] > 0 && strings.Contains(name, "x dropped") {
+			return name
 		}
 	}
 	return ""

@@ -20,6 +20,10 @@ func (r *reasoner) inStack(v *Verdict, p *capture.Packet, isReply bool) {
 		r.asked(v, p)
 		return
 	}
+	if kind := n.control(p.Interface); kind == "clsact" || kind == "ingress" {
+		v.controlled(FilteredIn, n, p.Interface, kind)
+		return
+	}
 	if rule, ok := n.dropRule("prerouting", "ingress"); ok {
 		v.filtered(FilteredIn, n, rule)
 		return
@@ -27,7 +31,7 @@ func (r *reasoner) inStack(v *Verdict, p *capture.Packet, isReply bool) {
 	to, translated := n.destination(p)
 	way := r.route(n.Name, Query{To: to, From: p.Src, In: p.Interface})
 	local := n.withAddress(to) != nil || way.Type == "local"
-	if r.spoofed(v, n, p, way) {
+	if r.spoofed(v, n, p, way) || loopback(v, n, to, p.Interface) {
 		return
 	}
 	if local {
@@ -94,6 +98,13 @@ func (r *reasoner) outward(v *Verdict, n *Node, p *capture.Packet, to netip.Addr
 	}
 	device := n.link(way.Device)
 	if r.down(v, n, device) {
+		return
+	}
+	if kind := n.control(device.Name); kind != "" {
+		if e, waits := n.neighbor(next, way.Device); waits && !e.usable() {
+			v.Packet, v.Seen, v.Before = questionName(next), nil, nil
+		}
+		v.controlled(FilteredOut, n, device.Name, kind)
 		return
 	}
 	if p != nil && device.MTU > 0 && p.Length-14 > device.MTU {
@@ -272,6 +283,21 @@ func (r *reasoner) spoofed(v *Verdict, n *Node, p *capture.Packet, way Route) bo
 	return true
 }
 
+// loopback tells whether a packet that came in by an interface is for a loopback
+// address, which the kernel gives to nobody from outside.
+func loopback(v *Verdict, n *Node, to netip.Addr, in string) bool {
+	if !to.IsLoopback() || in == "lo" || n.isOn("ipv4.conf."+in+".route_localnet") || n.isOn("ipv4.conf.all.route_localnet") {
+		return false
+	}
+	v.End, v.Detail = DroppedByStack, "martian destination"
+	if to.Is4() {
+		v.cause("%s: it is for %s, and net.ipv4.conf.%s.route_localnet = 0", n.Name, to, in)
+	} else {
+		v.cause("%s: it is for %s, which nobody is let to from outside", n.Name, to)
+	}
+	return true
+}
+
 // unsent is the end of a packet that no interface of the node let out: of a
 // request (before is nil), or of the answer to the one that came in before.
 func (r *reasoner) unsent(node, what string, to, from netip.Addr, before *capture.Packet) Verdict {
@@ -357,6 +383,11 @@ func (v *Verdict) filtered(end End, n *Node, rule Rule) {
 	default:
 		v.cause("%s: the rule %s, which does not count", n.Name, rule.Text)
 	}
+}
+
+func (v *Verdict) controlled(end End, n *Node, device, kind string) {
+	v.End, v.Detail = end, "traffic control"
+	v.cause("%s:%s: %s (tc) dropped %d", n.Name, device, kind, n.Moved[device+" "+kind+" dropped"])
 }
 
 func firstOf(texts ...string) string {
