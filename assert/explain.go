@@ -68,18 +68,18 @@ func explainedOf(f *capture.Flight) string {
 	return of.explained()
 }
 
-// repeat sends the probe once more, and returns what the kernel says, with what
-// the probe moved if it went as the first one did.
+// repeat sends the probe once more, and returns what the kernel says: the state
+// as it was before, and what the probe moved if it went as the first one did.
 func (e *Exchange) repeat(lab *harness.Lab) *explain.Facts {
 	p := *e.probe
 	p.count, p.plain = 1, false
-	before := lab.Tally()
+	facts, before := lab.Facts()
 	lab.Repeating()
 	mark := lab.Recording().Start()
 	again := &Exchange{From: e.From, To: e.To, probe: &p}
 	a, err := p.asker()
 	if err != nil {
-		return lab.Facts(nil, nil)
+		return facts
 	}
 	defer a.close()
 	if err := a.send(); err != nil {
@@ -90,11 +90,10 @@ func (e *Exchange) repeat(lab *harness.Lab) *explain.Facts {
 		cancel()
 	}
 	p.follow(a, again, mark)
-	after := lab.Tally()
-	if !again.like(e) {
-		return lab.Facts(nil, nil)
+	if again.like(e) {
+		lab.Moved(facts, before)
 	}
-	return lab.Facts(before, after)
+	return facts
 }
 
 // like tells whether two exchanges ended at the same places.

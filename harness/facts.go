@@ -22,66 +22,47 @@ type Tally struct {
 	rules    map[string][]RuleEntry
 }
 
-// Tally reads the counters of all nodes. What a node does not answer is left
-// out.
-func (l *Lab) Tally() *Tally {
-	t := &Tally{map[string]Counters{}, map[string][]RuleEntry{}}
-	var mu sync.Mutex
-	l.eachQuietly(func(n *Node, ask func(what string, f func(n *Node))) {
-		var counters Counters
-		var rules []RuleEntry
-		ask("", func(n *Node) { counters = n.Counters() })
-		ask("", func(n *Node) { n.addLosses(counters) })
-		ask("", func(n *Node) { rules = n.Rules() })
-		mu.Lock()
-		defer mu.Unlock()
-		t.counters[n.name], t.rules[n.name] = counters, rules
-	})
-	return t
+// tally reads the counters of a node. What it does not answer is left out.
+func (n *Node) tally(ask func(what string, q func(n *Node))) (counters Counters, rules []RuleEntry) {
+	ask("counters", func(n *Node) { counters = n.Counters() })
+	ask("what interfaces dropped", func(n *Node) { n.addLosses(counters) })
+	ask("packet filter", func(n *Node) { rules = n.Rules() })
+	return counters, rules
 }
 
-// Facts asks the kernel everything that explanations rest on, node by node. It
-// never fails the test: what is not answered is named in the facts. With the
-// tallies from before and after a probe they tell what that probe moved;
-// without, all that was counted since the nodes were made.
-func (l *Lab) Facts(before, after *Tally) *explain.Facts {
-	f := &explain.Facts{Repeated: before != nil}
+// Facts asks the kernel everything that explanations rest on, node by node,
+// and what its counters say, for Moved. It never fails the test: what is not
+// answered is named in the facts.
+func (l *Lab) Facts() (*explain.Facts, *Tally) {
 	nodes := l.All()
-	f.Nodes = make([]*explain.Node, len(nodes))
+	f := &explain.Facts{Nodes: make([]*explain.Node, len(nodes))}
+	t := &Tally{map[string]Counters{}, map[string][]RuleEntry{}}
 	place := map[string]int{}
 	for i, n := range nodes {
 		place[n.name] = i
 	}
-	if after == nil {
-		after = l.Tally()
-	}
 	var mu sync.Mutex
-	l.eachQuietly(func(n *Node, ask func(what string, f func(n *Node))) {
-		told := &explain.Node{Name: n.name, Sysctls: map[string]string{}, Counters: after.counters[n.name]}
-		note := func(what string, q func(n *Node)) {
-			ask(what, func(n *Node) { q(n) })
-		}
-		note("interfaces", func(n *Node) { told.Links = n.linkFacts() })
-		note("neighbours", func(n *Node) { told.Neighbors = n.neighborFacts() })
-		note("routes", func(n *Node) {
+	l.eachQuietly(func(n *Node, ask func(what string, q func(n *Node))) {
+		told := &explain.Node{Name: n.name, Sysctls: map[string]string{}}
+		ask("interfaces", func(n *Node) { told.Links = n.linkFacts() })
+		ask("neighbours", func(n *Node) { told.Neighbors = n.neighborFacts() })
+		ask("routes", func(n *Node) {
 			for _, r := range n.Routes() {
 				told.Routes = append(told.Routes, r.String())
 			}
 		})
-		note("forwarding databases", func(n *Node) { told.Forwarding = n.forwardingFacts() })
-		note("sysctls", func(n *Node) { n.sysctlFacts(told) })
-		told.Rules = ruleFacts(before, after, n.name)
-		if len(told.Rules) > 0 {
-			note("tracked connections", func(n *Node) { told.Conntrack = n.conntrackFacts() })
+		ask("forwarding databases", func(n *Node) { told.Forwarding = n.forwardingFacts() })
+		ask("sysctls", func(n *Node) { n.sysctlFacts(told) })
+		counters, rules := n.tally(ask)
+		if len(rules) > 0 { // without, nothing tracks connections
+			ask("tracked connections", func(n *Node) { told.Conntrack = n.conntrackFacts() })
 		}
-		earlier := Counters{}
-		if before != nil {
-			earlier = before.counters[n.name]
-		}
-		told.Moved = after.counters[n.name].Since(earlier)
+		told.Counters, told.Moved = counters, counters.Since(nil)
+		told.Rules = ruleFacts(nil, rules)
 		mu.Lock()
 		defer mu.Unlock()
 		f.Nodes[place[n.name]] = told
+		t.counters[n.name], t.rules[n.name] = counters, rules
 	}, func(text string) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -95,7 +76,21 @@ func (l *Lab) Facts(before, after *Tally) *explain.Facts {
 		}
 		return nodes[i].lookUp(q)
 	}
-	return f
+	return f, t
+}
+
+// Moved tells the facts what has moved since a tally; without it they hold
+// what was counted since the nodes were made.
+func (l *Lab) Moved(f *explain.Facts, before *Tally) {
+	var mu sync.Mutex
+	l.eachQuietly(func(n *Node, ask func(what string, q func(n *Node))) {
+		counters, rules := n.tally(ask)
+		mu.Lock()
+		defer mu.Unlock()
+		told := f.Node(n.name)
+		told.Moved, told.Rules = counters.Since(before.counters[n.name]), ruleFacts(before.rules[n.name], rules)
+	})
+	f.Repeated = true
 }
 
 // eachQuietly calls f for every node, two at a time. What f asks goes to a
@@ -238,16 +233,14 @@ func (n *Node) conntrackFacts() []explain.Connection {
 	return all
 }
 
-// ruleFacts are a node's rules with what each counted between two tallies.
-func ruleFacts(before, after *Tally, node string) []explain.Rule {
+// ruleFacts are a node's rules with what each counted since earlier.
+func ruleFacts(before, after []RuleEntry) []explain.Rule {
 	earlier := map[string][]uint64{}
-	if before != nil {
-		for _, r := range before.rules[node] {
-			earlier[r.Text] = append(earlier[r.Text], r.Packets)
-		}
+	for _, r := range before {
+		earlier[r.Text] = append(earlier[r.Text], r.Packets)
 	}
 	var all []explain.Rule
-	for _, r := range after.rules[node] {
+	for _, r := range after {
 		e := explain.Rule{Text: r.Text, Counted: r.Counted, Packets: r.Packets, Moved: r.Packets}
 		// The same text twice are rules of two families, or one that was typed
 		// twice: they stand in the same order both times.

@@ -96,7 +96,7 @@ func (l *Lab) saveExplanations(folder string) error {
 		facts, texts = e.facts, append(texts, e.text)
 	}
 	if facts == nil {
-		facts = l.Facts(nil, nil)
+		facts, _ = l.Facts()
 	}
 	if texts != nil {
 		text := l.TB.Name() + "\n" + strings.Join(texts, "\n\n") + "\n"
