@@ -153,8 +153,12 @@ func (n *Node) linkFacts() []explain.Link {
 	for _, p := range n.BridgePorts() {
 		ports[p.Interface] = p
 	}
-	programs := map[string]bool{}
+	programs, silent, filters := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, l := range n.links() {
+		silent[l.Attrs().Name] = l.Attrs().RawFlags&unix.IFF_NOARP != 0
+		if b, ok := l.(*netlink.Bridge); ok && b.VlanFiltering != nil {
+			filters[b.Name] = *b.VlanFiltering
+		}
 		if x := l.Attrs().Xdp; x != nil && x.Attached {
 			programs[l.Attrs().Name] = true
 		}
@@ -164,6 +168,7 @@ func (n *Node) linkFacts() []explain.Link {
 		e := explain.Link{
 			Name: i.Name, Kind: i.Kind, MAC: i.MAC.String(), MTU: i.MTU, Up: i.Up(), NoCarrier: i.NoCarrier,
 			OperState: i.OperState, Master: i.Master, XDP: programs[i.Name],
+			NoARP: silent[i.Name] && i.Name != "lo", VLANs: filters[i.Name],
 		}
 		for _, a := range i.Addresses {
 			e.Addresses = append(e.Addresses, explain.Address{Prefix: a.Prefix, Tentative: a.Tentative, DADFailed: a.DADFailed, LinkOnly: a.Scope == "link"})
@@ -173,10 +178,26 @@ func (n *Node) linkFacts() []explain.Link {
 				State: p.State.String(), Hairpin: p.Hairpin, Isolated: p.Isolated, Learning: p.Learning,
 				Flood: p.Flood, MulticastFlood: p.MulticastFlood,
 			}
+			if filters[i.Master] {
+				for _, v := range n.portVLANs(i.Index) {
+					e.Port.VLANs = append(e.Port.VLANs, int(v))
+				}
+			}
 		}
 		all = append(all, e)
 	}
 	return all
+}
+
+// portVLANs are the VLANs that pass a bridge port.
+func (n *Node) portVLANs(index int) []uint16 {
+	var ids []uint16
+	all, err := n.route.BridgeVlanList()
+	n.must(err, "list the VLANs of bridge ports")
+	for _, v := range all[int32(index)] {
+		ids = append(ids, v.Vid)
+	}
+	return ids
 }
 
 // addPeers names the other ends of the cables, as the kernel has them now.

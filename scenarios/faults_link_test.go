@@ -1,6 +1,8 @@
 package scenarios
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/netrig/netrig/harness"
@@ -169,6 +171,44 @@ func bridgeFaults(f family) []*fault {
 			},
 			packet: "echo reply", node: "host", end: "blocked in bridge (forward)", seen: entering("host:veth2", ttl64), cause: "counted 1",
 		},
+	}
+	all = append(all, &fault{
+		name: "the ports are of two VLANs", in: "Bridge", at: "built", programs: []string{"bridge"},
+		plant: func(l *planted) {
+			out, _ := l.node("host").Command("ip", "link", "set", "br0", "type", "bridge", "vlan_filtering", "1").CombinedOutput()
+			if strings.Contains(string(out), "not supported") {
+				l.Skip("this kernel's bridges do not filter by VLAN")
+			}
+			l.run("host", "bridge", "vlan", "del", "dev", "veth2", "vid", "1")
+			l.run("host", "bridge", "vlan", "add", "dev", "veth2", "vid", "2", "pvid", "untagged")
+		},
+		packet: f.ask(), node: "host", end: "blocked in bridge", seen: entering("host:veth1", f.neighborTTL()), cause: "have none in common", about: []string{"ns1"},
+	}, &fault{
+		name: "the bridge's own packet filter drops", in: "Bridge", at: "built", programs: []string{"nft"},
+		plant: func(l *planted) {
+			l.run("host", "nft", "add table bridge faults; add chain bridge faults forward { type filter hook forward priority 0; }; add rule bridge faults forward iifname veth1 ether type "+f.either("ip", "ip6")+" meta l4proto "+f.either("icmp", "ipv6-icmp")+" @th,0,8 "+fmt.Sprint(f.echo())+" counter drop")
+		},
+		packet: "echo request", node: "host", end: "blocked in bridge (forward)", seen: entering("host:veth1", ttl64), cause: "counted 1",
+	}, &fault{
+		name: "the answer is dropped at the device's ingress hook", in: "VethPair", at: "built", reply: true, programs: []string{"nft"},
+		plant: func(l *planted) {
+			l.run("ns0", "nft", "add table netdev faults; add chain netdev faults ingress { type filter hook ingress device veth0 priority 0; }; add rule netdev faults ingress meta l4proto "+f.either("icmp", "ipv6-icmp")+" @th,0,8 "+fmt.Sprint(f.echoReply())+" counter drop")
+		},
+		packet: "echo reply", node: "ns0", end: "filtered in (ingress)", seen: entering("ns0:veth0", ttl64), cause: "counted 1",
+	}, &fault{
+		name: "another node has the target's address too", in: "Bridge", at: "built",
+		plant: func(l *planted) {
+			l.node("ns3").AddAddress("eth0", f.addr(1, 2)+f.either("/32", "/128"))
+			l.node("ns1").AddNeighbor("eth0", f.addr(1, 2), l.node("ns3").MAC("eth0"))
+		},
+		packet: "echo reply", node: "ns1", end: "wrong host", seen: entering("ns1:eth0", ttl64), cause: "ns3:eth0 has " + f.addr(1, 2) + ", and so has ns2:eth0", about: []string{"ns3"},
+	})
+	if !f.v6 {
+		all = append(all, &fault{
+			name: "ARP is switched off at the target", in: "VethPair", at: "built",
+			plant:  func(l *planted) { l.run("ns1", "ip", "link", "set", "veth1", "arp", "off") },
+			packet: f.ask(), node: "ns1", end: "dropped by the stack (NOARP)", seen: entering("ns1:veth1", ""), cause: "NOARP", about: []string{"ns0"},
+		})
 	}
 	flood := &fault{
 		name: "multicast is not flooded to the target's port", in: "Bridge", at: "built", programs: []string{"bridge"},

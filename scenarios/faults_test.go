@@ -123,7 +123,6 @@ type row struct {
 	said   string
 	ran    bool
 	right  bool
-	took   time.Duration
 }
 
 // verdict is the line of an explanation that says what became of which packet.

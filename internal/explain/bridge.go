@@ -89,13 +89,15 @@ func (r *reasoner) bridged(v *Verdict, n *Node, bridge string, in, out *Link, p 
 		v.cause("%s: %s does not know where %s is, and flood is off on port %s", n.Name, bridge, mac, out.Name)
 	case group && !broadcast && !state.MulticastFlood:
 		v.cause("%s: mcast_flood is off on port %s of %s, and multicast reaches nobody there", n.Name, out.Name, bridge)
+	case br.VLANs && in != nil && !slices.ContainsFunc(in.Port.VLANs, func(id int) bool { return slices.Contains(state.VLANs, id) }):
+		v.cause("%s: %s filters by VLAN, and ports %s (%v) and %s (%v) have none in common", n.Name, bridge, in.Name, in.Port.VLANs, out.Name, state.VLANs)
 	default:
-		v.Detail = ""
 		if rule, ok := n.uncounted("forward"); ok {
 			v.filtered(BlockedInBridge, n, rule)
 			return
 		}
 		r.byStack(v, n)
+		v.End = BlockedInBridge
 	}
 }
 

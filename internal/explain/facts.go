@@ -42,8 +42,10 @@ type Link struct {
 	Up         bool
 	NoCarrier  bool
 	OperState  string
+	VLANs      bool   // a bridge that filters by VLAN
 	Master     string // the bridge that it is a port of
 	Peer       string // the other end of a veth, "node:interface"
+	NoARP      bool   // asks for no neighbours, and answers none
 	XDP        bool   // a program looks at what comes in
 	Addresses  []Address
 	Port       *Port `json:",omitempty"`
@@ -59,6 +61,9 @@ type Address struct {
 type Port struct {
 	State                                              string
 	Hairpin, Isolated, Learning, Flood, MulticastFlood bool
+	// VLANs are those that pass the port; nil where the bridge does not filter
+	// by VLAN.
+	VLANs []int `json:",omitempty"`
 }
 
 // Neighbor is an entry of a neighbour table.

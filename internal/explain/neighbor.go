@@ -202,6 +202,11 @@ func (r *reasoner) asked(v *Verdict, p *capture.Packet) {
 		return
 	}
 	in := n.link(p.Interface)
+	if in.NoARP {
+		v.End, v.Detail = DroppedByStack, "NOARP"
+		v.cause("%s:%s has ARP and neighbour discovery off (NOARP)", n.Name, in.Name)
+		return
+	}
 	if kind := n.control(in.Name); kind != "" {
 		v.controlled(FilteredOut, n, in.Name, kind)
 		return

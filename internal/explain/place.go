@@ -57,13 +57,13 @@ func same(tracked, seen netip.AddrPort) bool {
 // interface.
 func (n *Node) forwards(to netip.Addr, in string) bool {
 	if to.Is6() {
-		return n.isOn("ipv6.conf.all.forwarding")
+		return n.sysctl("ipv6.conf.all.forwarding") != "0"
 	}
 	// The switch of the interface decides (IN_DEV_FORWARD); that of all sets them.
 	if v := n.sysctl("ipv4.conf." + in + ".forwarding"); v != "" {
 		return v != "0"
 	}
-	return n.isOn("ipv4.ip_forward")
+	return n.sysctl("ipv4.ip_forward") != "0" // what is not known is not blamed
 }
 
 // dropRule is the rule or policy of one of the hooks that dropped the packet,
