@@ -263,6 +263,11 @@ func (r Rule) drops() bool {
 	return strings.HasSuffix(t, " drop") || strings.Contains(t, " drop ") || strings.Contains(t, "reject")
 }
 
+// solicitations tells whether the rule is about questions for neighbours only.
+func (r Rule) solicitations() bool {
+	return strings.Contains(r.Text, "--icmpv6-type 135 ") || strings.Contains(r.Text, "nd-neighbor-solicit ")
+}
+
 // policy tells whether it is a chain's policy.
 func (r Rule) policy() bool {
 	return strings.Contains(r.Text, " -P ") || strings.Contains(r.Text, ": policy")

@@ -37,21 +37,19 @@ func askedFor(p *capture.Packet) netip.Addr {
 func (r *reasoner) unresolved(v *Verdict, n *Node, next netip.Addr, device string) bool {
 	entry, known := n.neighbor(next, device)
 	var question, answer *capture.Flight
-	heard := false
 	for _, f := range r.Window.Flights() {
 		switch first := f.First(); {
 		case asks(first) && first.Node == n.Name && first.Direction == capture.Out && askedFor(first) == next:
 			question = f
 		case answersFor(first, next):
 			answer = f
-			heard = heard || slices.ContainsFunc(f.Hops, func(p *capture.Packet) bool {
-				return p.Node == n.Name && p.Direction == capture.In && !otherHost(p, r.Facts) && p.Interface == device
-			})
 		}
 	}
 	usable := known && entry.usable()
 	switch {
-	case usable || !known && (heard || question == nil):
+	// The kernel forgets neighbours that failed when the machine has many. That it
+	// was asked for says that the packet had passed all filters by then.
+	case usable || !known && (question == nil):
 		return false
 	case question == nil:
 		v.End = NeighborMissing

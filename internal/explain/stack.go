@@ -87,7 +87,8 @@ func (r *reasoner) outward(v *Verdict, n *Node, p *capture.Packet, to netip.Addr
 	}
 	if rule, ok := n.dropRule("output", "postrouting", "egress"); ok {
 		// What waits for a neighbour has passed the filter: its question has not.
-		if e, waits := n.neighbor(next, way.Device); waits && !e.usable() && !r.questioned(n, next) {
+		e, waits := n.neighbor(next, way.Device)
+		if (waits && !e.usable() || !waits && rule.solicitations()) && !r.questioned(n, next) {
 			if p != nil || v.Before != nil {
 				v.Reasons = append(v.Reasons, "the "+v.Packet+" waited for it in "+n.Name)
 			}
@@ -101,7 +102,9 @@ func (r *reasoner) outward(v *Verdict, n *Node, p *capture.Packet, to netip.Addr
 		return
 	}
 	if kind := n.control(device.Name); kind != "" {
-		if e, waits := n.neighbor(next, way.Device); waits && !e.usable() {
+		// What gets to the queue has its neighbour; without, it is the question
+		// that got there (and the kernel may have forgotten it meanwhile).
+		if e, known := n.neighbor(next, way.Device); (!known || !e.usable()) && device.Name != "lo" && !device.NoARP {
 			v.Packet, v.Seen, v.Before = questionName(next), nil, nil
 		}
 		v.controlled(FilteredOut, n, device.Name, kind)
