@@ -50,6 +50,9 @@ var (
 	MessageTooLong = Cause{Kind: "message too long"}
 	// NotPermitted: the sender's own packet filter dropped it (EPERM).
 	NotPermitted = Cause{Kind: "not permitted"}
+	// NoBufferSpace: the queue of the sender's own interface took no packet
+	// (ENOBUFS).
+	NoBufferSpace = Cause{Kind: "no buffer space"}
 	// NullRouted: a blackhole route of the sender (EINVAL).
 	NullRouted = Cause{Kind: "null routed"}
 	// Reset: the connection was answered with a TCP reset.
@@ -114,7 +117,7 @@ func causeOfErrno(err error) (Cause, bool) {
 		cause Cause
 	}{
 		{unix.ENETUNREACH, NoRoute}, {unix.EADDRNOTAVAIL, NoRoute}, {unix.EHOSTUNREACH, HostUnreachable}, {unix.EACCES, Prohibited},
-		{unix.EMSGSIZE, MessageTooLong}, {unix.EPERM, NotPermitted}, {unix.EINVAL, NullRouted},
+		{unix.EMSGSIZE, MessageTooLong}, {unix.EPERM, NotPermitted}, {unix.EINVAL, NullRouted}, {unix.ENOBUFS, NoBufferSpace},
 	} {
 		if errors.Is(err, known.errno) {
 			return known.cause.By(local), true

@@ -180,13 +180,13 @@ func TestFailureSaysWhereThePacketStopped(t *testing.T) {
 		says []string
 	}{
 		{"router does not forward", func(_, r, _ *harness.Node) { r.DisableForwarding() },
-			[]string{"client cannot reach 10.0.2.2: no reply, and none under way", "the echo request was last seen going into router:left (ttl 64)", "router:left", "ARP who has 10.0.1.1"}},
+			[]string{"client cannot reach 10.0.2.2: no reply, and none under way", "the echo request ended in router: not forwarded; last seen entering router:left (ttl 64)", "router:left", "ARP who has 10.0.1.1"}},
 		{"reply has no way back", func(_, _, s *harness.Node) { s.DelRoute("default", "10.0.2.1") },
-			[]string{"the echo request was last seen going into server:eth0 (ttl 63)"}},
+			[]string{"the echo reply ended in server: no route; it never left server, where the echo request was last seen entering server:eth0 (ttl 63)"}},
 		{"reply is dropped", func(_, r, _ *harness.Node) { r.Drop(harness.Filter{Out: "left"}) },
-			[]string{"the answer was last seen going into router:right (ttl 64)"}},
+			[]string{"the echo reply ended in router: filtered out (forward); last seen entering router:right (ttl 64)"}},
 		{"nothing sent", func(c, _, _ *harness.Node) { c.DelRoute("default", "10.0.1.1") },
-			[]string{"no route, said by the sender's own kernel", "nothing was sent"}},
+			[]string{"no route, said by the sender's own kernel", "the echo request ended in client: no route; it never left client"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text := failure(t, func(t testing.TB) {

@@ -1,7 +1,6 @@
 package assert
 
 import (
-	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -32,43 +31,13 @@ type Exchange struct {
 	// as a server of Node.Serve was told it, else as the packet had it that
 	// arrived there.
 	ServerSaw netip.AddrPort
+
+	probe *probe // what asked, for an explanation
+	errno string // the error of the sender's own kernel, by its name
 }
 
 // reached tells whether there was an answer.
 func (e *Exchange) reached() bool { return e.Cause.Kind == Reached.Kind }
-
-// whatName is what the probe was, in a message.
-func (e *Exchange) whatName() string {
-	switch {
-	case strings.HasPrefix(e.To, "tcp:"):
-		return "the TCP SYN"
-	case strings.HasPrefix(e.To, "udp:"):
-		return "the UDP datagram"
-	}
-	return "the echo request"
-}
-
-// where says where the packet that died was seen last.
-func (e *Exchange) where() string {
-	switch {
-	case e.Request == nil || e.Request.Last() == nil:
-		if e.Cause.From == local || e.Window.Len() == 0 {
-			return "nothing was sent"
-		}
-		return e.whatName() + " never left an interface of " + e.From.Name()
-	case e.Reply != nil && e.Reply.Last() != nil:
-		return "the answer was " + lastSeen(e.Reply)
-	}
-	return e.whatName() + " was " + lastSeen(e.Request)
-}
-
-func lastSeen(f *capture.Flight) string {
-	p := f.Last()
-	if p.Direction == capture.In {
-		return fmt.Sprintf("last seen going into %s (ttl %d)", p.Where(), p.TTL)
-	}
-	return fmt.Sprintf("last seen coming out of %s (ttl %d)", p.Where(), p.TTL)
-}
 
 // story is the packets of the window, indented below a message.
 func (e *Exchange) story() string { return storyOf(e.Window) }

@@ -13,6 +13,7 @@ type grid struct {
 	expected, observed [][]string
 	wrong              [][]bool
 	misses             []string
+	first              *Exchange // of the misses
 }
 
 func newGrid(nodes []*harness.Node) *grid {
@@ -34,7 +35,7 @@ func short(c Cause) string {
 	letters := map[string]string{
 		Reached.Kind: "ok", NoRoute.Kind: "route", NetUnreachable.Kind: "net", HostUnreachable.Kind: "host", PortUnreachable.Kind: "port",
 		Prohibited.Kind: "prohib", TimeExceeded.Kind: "ttl", TooBig.Kind: "big", MessageTooLong.Kind: "msg", NotPermitted.Kind: "perm",
-		NullRouted.Kind: "null", Reset.Kind: "reset", Silence.Kind: "none", "": "any",
+		NullRouted.Kind: "null", NoBufferSpace.Kind: "queue", Reset.Kind: "reset", Silence.Kind: "none", "": "any",
 	}
 	if l, ok := letters[c.Kind]; ok {
 		return l

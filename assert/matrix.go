@@ -55,6 +55,9 @@ func Matrix(t testing.TB, nodes []*harness.Node, want func(from, to *harness.Nod
 				if met := expected.Kind == Reached.Kind && e.reached() || expected.Kind != Reached.Kind && !e.reached() && expected.met(e.Cause, from.Lab()); !met {
 					m.misses = append(m.misses, fmt.Sprintf("%s > %s (%s): %s, want %s", from, to, a, e.Cause, expected))
 					m.wrong[i][j] = true
+					if m.first == nil {
+						m.first = e
+					}
 					break
 				}
 			}
@@ -66,8 +69,11 @@ func Matrix(t testing.TB, nodes []*harness.Node, want func(from, to *harness.Nod
 		}
 	}
 	if len(m.misses) > 0 {
-		t.Fatalf("%d of %d pairs are not as demanded:\n    %s\n%s%s", len(m.misses), len(nodes)*(len(nodes)-1), strings.Join(m.misses, "\n    "), m,
-			crowded(nodes[0], addresses[nodes[0]][0].String()))
+		why := crowded(nodes[0], addresses[nodes[0]][0].String())
+		if e := m.first; e != nil {
+			why += fmt.Sprintf("    the first, %s > %s:%s", e.From, e.To, e.explained())
+		}
+		t.Fatalf("%d of %d pairs are not as demanded:\n    %s\n%s%s", len(m.misses), len(nodes)*(len(nodes)-1), strings.Join(m.misses, "\n    "), m, why)
 	}
 }
 

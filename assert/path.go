@@ -36,7 +36,7 @@ func Path(t testing.TB, f *capture.Flight, hops ...string) {
 		want[i], texts[i] = h.match, text
 	}
 	if lines, ok := compare(want, texts, f.Hops, describe); !ok {
-		t.Fatalf("the %s did not take the path demanded:\n    %s", f.First().Kind, lines)
+		t.Fatalf("the %s did not take the path demanded:\n    %s%s", f.First().Kind, lines, explainedOf(f))
 	}
 }
 

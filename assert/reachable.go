@@ -23,7 +23,7 @@ func Reachable(t testing.TB, from *harness.Node, to string, options ...Option) *
 	t.Helper()
 	e := ask(t, "Reachable", from, to, options, true)
 	if !e.reached() {
-		t.Fatalf("%s cannot reach %s: %s\n    %s%s%s", from, to, e.saw(), e.where(), e.story(), crowded(from, to))
+		t.Fatalf("%s cannot reach %s: %s; want an answer%s%s", from, to, e.saw(), e.explained(), crowded(from, to))
 	}
 	return e
 }
@@ -41,9 +41,9 @@ func Unreachable(t testing.TB, from *harness.Node, to string, want Cause, option
 	e := ask(t, "Unreachable", from, to, options, false) // go-ping is not told of errors
 	switch {
 	case e.reached():
-		t.Fatalf("%s reaches %s (ttl %d, after %s), but must not: want %s%s", from, to, e.TTL, e.RTT, want, e.story())
+		t.Fatalf("%s reaches %s (ttl %d, after %s), but must not: want %s%s", from, to, e.TTL, e.RTT, want, e.explained())
 	case !want.met(e.Cause, from.Lab()):
-		t.Fatalf("%s cannot reach %s, but for another reason: %s; want %s\n    %s%s%s", from, to, e.saw(), want, e.where(), e.story(), crowded(from, to))
+		t.Fatalf("%s cannot reach %s, but for another reason: %s; want %s%s%s", from, to, e.saw(), want, e.explained(), crowded(from, to))
 	}
 	return e
 }

@@ -45,7 +45,7 @@ const settleTime = 5 * time.Second
 // set-up: a probe that could not be made at all.
 func (p *probe) run() (*Exchange, error) {
 	lab := p.node.Lab()
-	e := &Exchange{From: p.node, To: p.target.text}
+	e := &Exchange{From: p.node, To: p.target.text, probe: p}
 	start := lab.Recording().Start()
 	var a asker
 	for range p.count {
@@ -69,6 +69,7 @@ func (p *probe) run() (*Exchange, error) {
 	if e.Cause.Kind == Silence.Kind && overflowed(lab.NeighborTable(p.target.addr.Is6())) != "" {
 		return nil, errors.New("no reply, which proves nothing: what needs an entry that does not fit is lost without a word")
 	}
+	remember(e)
 	if p.count > 1 {
 		e.Window = lab.Recording().Window(start, lab.Recording().Mark())
 	}
@@ -96,7 +97,7 @@ func (p *probe) ask(a asker, e *Exchange, mark capture.Mark) error {
 		if !known || !p.confirmed(cause, err) {
 			return err
 		}
-		e.Cause = cause
+		e.Cause, e.errno = cause, errnoName(err)
 		p.follow(a, e, mark)
 		return nil
 	}
@@ -265,6 +266,12 @@ func (p *probe) follow(a asker, e *Exchange, mark capture.Mark) {
 	} else {
 		match.Node, match.Direction = "", capture.AnyDirection
 		match.Src, match.Dst = noAddr, noAddr // translation may change both
+		if sent.Kind == capture.TCP {
+			// And the ports: what counts is that the SYN is acknowledged.
+			match.SrcPort, match.DstPort = 0, 0
+			answers := match.Func
+			match.Func = func(p *capture.Packet) bool { return answers(p) && p.Ack == sent.Seq+1 }
+		}
 		if lost := w.First(match); lost != nil {
 			e.Reply = w.Follow(lost)
 		}

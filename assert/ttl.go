@@ -15,6 +15,6 @@ func TTL(t testing.TB, e *Exchange, want int) {
 		t.Fatalf("netrig: TTL: the exchange from %s to %s holds no answer with a TTL", e.From, e.To)
 	}
 	if e.TTL != want {
-		t.Fatalf("the answer from %s came to %s with ttl %d, want %d%s", e.To, e.From, e.TTL, want, e.story())
+		t.Fatalf("the answer from %s came to %s with ttl %d, want %d%s", e.To, e.From, e.TTL, want, e.explained())
 	}
 }

@@ -105,7 +105,7 @@ func TestWrongHostAnswers(t *testing.T) {
 		router.SetSysctl("net.ipv4.icmp_echo_ignore_all", 1)
 		assert.Reachable(t, client, "10.0.2.2")
 	})
-	testify.Contains(t, text, "the echo request was last seen going into router:left (ttl 64)")
+	testify.Contains(t, text, "the echo request ended in router: accepted; last seen entering router:left (ttl 64)")
 }
 
 // A request that never leaves its node has a cause all the same: the node's own
@@ -120,7 +120,7 @@ func TestNobodyOnTheOwnLink(t *testing.T) {
 			assert.Reachable(t, client, target)
 		})
 		testify.Contains(t, text, "client cannot reach "+target+": host unreachable from "+from)
-		testify.Contains(t, text, "never left an interface of client")
+		testify.Contains(t, text, "neighbour unreachable")
 	}
 }
 

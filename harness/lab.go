@@ -34,6 +34,7 @@ type Lab struct {
 	nextIndex int
 	steps     []Step
 	start     capture.Mark
+	explained []explanation
 	scratch   string // folder of the lab's own, made when first needed
 	journal   *Journal
 }
@@ -182,8 +183,21 @@ func (l *Lab) Rest(ctx context.Context) error {
 }
 
 // Step puts a heading into the lab's story: the packets from here on belong
-// to it.
+// to it. A testing.TB with the method
+//
+//	AtStep(lab *Lab, name string)
+//
+// is told of each, after the heading: there a test of the test can plant a
+// fault.
 func (l *Lab) Step(name string) {
+	l.TB.Helper()
+	l.heading(name)
+	if tb, ok := l.TB.(interface{ AtStep(*Lab, string) }); ok {
+		tb.AtStep(l, name)
+	}
+}
+
+func (l *Lab) heading(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.steps = append(l.steps, Step{name, l.recording.Mark()})

@@ -1,6 +1,8 @@
 package harness
 
 import (
+	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -8,10 +10,30 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/netrig/netrig/internal/explain"
 )
 
-// save keeps what a failed test leaves behind: the story of its packets, and
-// the packets themselves for tshark or Wireshark.
+// explanation is a failure explained, and the facts that it rests on.
+type explanation struct {
+	text  string
+	facts *explain.Facts
+}
+
+// Explained keeps an explanation for the files of the failed test.
+func (l *Lab) Explained(text string, facts *explain.Facts) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.explained = append(l.explained, explanation{text, facts})
+}
+
+// Repeating puts a heading into the story, below which stands what is sent for
+// an explanation's sake.
+func (l *Lab) Repeating() { l.heading("netrig: the same once more, to explain the failure") }
+
+// save keeps what a failed test leaves behind: the story of its packets, the
+// packets themselves for tshark or Wireshark, the explanation, and what the
+// kernel says of each node.
 func (l *Lab) save() {
 	l.TB.Helper()
 	if standsIn(l.TB) {
@@ -25,7 +47,7 @@ func (l *Lab) save() {
 		l.TB.Logf("netrig: what the test left behind could not be saved: %v", err)
 		return
 	}
-	l.TB.Logf("netrig: saved story.txt and lab.pcapng in %s", folder)
+	l.TB.Logf("netrig: saved %s in %s", l.saved(), folder)
 }
 
 // standsIn tells whether a testing.TB is that of a run of Try: it fails inside a
@@ -49,7 +71,18 @@ func (l *Lab) artifacts() (string, error) {
 	return os.MkdirTemp("", "netrig-"+safe[:min(len(safe), 100)]+"-") // NAME_MAX is 255
 }
 
+// saved names the files.
+func (l *Lab) saved() string {
+	if len(l.explained) > 0 {
+		return "story.txt, lab.pcapng, state.json and explain.txt"
+	}
+	return "story.txt, lab.pcapng and state.json"
+}
+
 func (l *Lab) saveTo(folder string) error {
+	if err := l.saveExplanations(folder); err != nil {
+		return err
+	}
 	story, err := create(folder, "story", ".txt")
 	if err != nil {
 		return err
@@ -64,6 +97,42 @@ func (l *Lab) saveTo(folder string) error {
 	}
 	defer file.Close()
 	return l.recording.WritePcapng(file)
+}
+
+// saveExplanations writes what was said of the failures, and the facts of the
+// last one; of a failure without an explanation those of now.
+func (l *Lab) saveExplanations(folder string) error {
+	var facts *explain.Facts
+	var texts []string
+	for _, e := range l.explained {
+		facts, texts = e.facts, append(texts, e.text)
+	}
+	if facts == nil {
+		facts, _ = l.Facts()
+	}
+	if texts != nil {
+		text := l.TB.Name() + "\n" + strings.Join(texts, "\n\n") + "\n"
+		if err := write(folder, "explain", ".txt", []byte(text)); err != nil {
+			return err
+		}
+	}
+	state, err := json.MarshalIndent(struct {
+		Test string
+		*explain.Facts
+	}{l.TB.Name(), facts}, "", " ")
+	if err != nil {
+		return fmt.Errorf("write the state of the nodes: %w", err)
+	}
+	return write(folder, "state", ".json", append(state, '\n'))
+}
+
+func write(folder, name, extension string, text []byte) error {
+	file, err := create(folder, name, extension)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	return errors.Join(err, file.Close())
 }
 
 // create makes a file that is not there yet: a test may have several labs.

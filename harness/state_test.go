@@ -453,7 +453,6 @@ func TestConntrackAndRules(t *testing.T) {
 	assert.Empty(t, gw.Rules())
 }
 
-// What a failed test leaves behind can be found and read.
 // realTest hides that a testing.TB is that of a run of Try.
 type realTest struct {
 	testing.TB
@@ -462,6 +461,7 @@ type realTest struct {
 
 func (t realTest) ArtifactDir() string { return t.folder }
 
+// What a failed test leaves behind can be found and read.
 func TestFailedTestKeepsItsPackets(t *testing.T) {
 	t.Parallel()
 	r := try.Run("failing", func(tb testing.TB) {
@@ -476,7 +476,7 @@ func TestFailedTestKeepsItsPackets(t *testing.T) {
 		tb.Error("on purpose")
 	})
 	require.True(t, r.Failed)
-	_, folder, ok := strings.Cut(strings.TrimSpace(r.Log()), "saved story.txt and lab.pcapng in ")
+	_, folder, ok := strings.Cut(strings.TrimSpace(r.Log()), "saved story.txt, lab.pcapng and state.json in ")
 	require.True(t, ok, r.Log())
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	before, after, ok := strings.Cut(read(t, folder, "story.txt"), "second step")

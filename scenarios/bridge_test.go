@@ -23,6 +23,7 @@ func bridge(t testing.TB, f family) *harness.Lab {
 	for i, n := range ns {
 		lab.Connect(n.Port("eth0", f.with(1, i+1)), br0.Port([]string{"veth1", "veth2", "veth3"}[i]))
 	}
+	lab.Step("built")
 	ask, tell := f.resolution()
 
 	// The question is flooded to every port, the answer goes to one.
@@ -41,11 +42,13 @@ func bridge(t testing.TB, f family) *harness.Lab {
 	assert.Learned(t, br0, ns[0].MAC("eth0"), "veth1")
 	assert.Learned(t, br0, ns[1].MAC("eth0"), "veth2")
 
+	lab.Step("learned")
 	// Everybody reaches everybody, the host on the bridge included.
 	assert.Matrix(t, append(ns, host), func(_, _ *harness.Node) assert.Cause { return assert.Reached })
 	assert.TTL(t, assert.Reachable(t, host, f.addr(1, 3)), 64)
 	assert.Neighbor(t, ns[2], f.addr(1, 254), br0.MAC())
 
+	lab.Step("all reached")
 	// Without the bridge the cables lead nowhere.
 	br0.Down()
 	assert.Unreachable(t, ns[0], f.addr(1, 2), assert.Silence)

@@ -25,12 +25,14 @@ func masquerade(t testing.TB, f family, backend string) *harness.Lab {
 	web := server.Serve("tcp", ":80")
 	assert.TTL(t, assert.Reachable(t, gateway, f.addr(9, 2)), 64)
 
+	lab.Step("built")
 	// Before: the request leaves with its private source, and nothing comes back.
 	lost := assert.Unreachable(t, client, f.addr(9, 2), assert.Silence)
 	arrived := assert.Seen(t, lost.Window, capture.Match{Node: "server", Direction: capture.In, Kind: capture.EchoRequest})
 	require.Equal(lab, f.addr(1, 2), arrived.Src.String())
 
 	rule := gateway.Masquerade(harness.NAT{Source: f.net(1), Out: "eth0"})
+	lab.Step("masquerade")
 	echo := assert.Reachable(t, client, f.addr(9, 2))
 	assert.TTL(t, echo, 63)
 	assert.Path(t, echo.Request,
@@ -40,6 +42,7 @@ func masquerade(t testing.TB, f family, backend string) *harness.Lab {
 		f.hop("server:eth0", f.addr(9, 1), f.addr(9, 2), "ttl 63"))
 	assert.Neighbor(t, server, f.addr(9, 1), gateway.MAC("eth0"))
 
+	lab.Step("pinged")
 	tcp := assert.Reachable(t, client, f.tcp(9, 2, 80))
 	require.Equal(lab, f.addr(9, 1), tcp.ServerSaw.Addr().String(), "the server sees the gateway")
 	require.Equal(lab, tcp.ServerSaw, web.Peers()[0])

@@ -25,10 +25,12 @@ func portForward(t testing.TB, f family, backend string) *harness.Lab {
 	host.EnableForwarding()
 	server := web.Serve("tcp", ":80")
 
+	lab.Step("built")
 	// Before: nobody listens on the host itself.
 	assert.Unreachable(t, client, f.tcp(9, 1, 8088), assert.Reset.By("host"))
 
 	rule := host.PortForward(harness.Forward{Port: 8088, In: "br0", NotIn: true, To: netip.AddrPortFrom(netip.MustParseAddr(f.addr(1, 1)), 80).String()})
+	lab.Step("forward")
 	call := assert.Reachable(t, client, f.tcp(9, 1, 8088))
 	require.Equal(lab, f.addr(9, 2), call.ServerSaw.Addr().String(), "the server sees the client's own address")
 	require.Equal(lab, call.ServerSaw, server.Peers()[0])

@@ -19,10 +19,12 @@ func router(t testing.TB, f family) *harness.Lab {
 	lab.Connect(ns0.Port("veth0", f.with(1, 2)), router.Port("veth1", f.with(1, 1)))
 	lab.Connect(ns1.Port("veth2", f.with(2, 2)), router.Port("veth3", f.with(2, 1)))
 
+	lab.Step("built")
 	// Without a route nothing is even sent.
 	none := assert.Unreachable(t, ns0, f.addr(2, 2), assert.NoRoute)
 	assert.Packets(t, none.Window)
 
+	lab.Step("no route")
 	// With routes, the request reaches a router that does not forward.
 	ns0.AddRoute(f.net(2), f.addr(1, 1))
 	ns1.AddRoute(f.net(1), f.addr(2, 1))
@@ -31,6 +33,7 @@ func router(t testing.TB, f family) *harness.Lab {
 	assert.TTL(t, assert.Reachable(t, ns0, f.addr(2, 1)), 64)
 
 	router.EnableForwarding()
+	lab.Step("forwarding")
 	echo := assert.Reachable(t, ns0, f.addr(2, 2))
 	assert.TTL(t, echo, 63)
 	assert.Path(t, echo.Request,
@@ -45,6 +48,7 @@ func router(t testing.TB, f family) *harness.Lab {
 	assert.Neighbor(t, ns1, f.addr(2, 1), router.MAC("veth3"))
 	assert.NoNeighbor(t, ns0, f.addr(2, 2))
 
+	lab.Step("reached")
 	// A TTL of 1 ends at the router, which says so.
 	ended := assert.Unreachable(t, ns0, f.addr(2, 2), assert.TimeExceeded.By("router"), assert.OutgoingTTL(1))
 	assert.NotSeen(t, ended.Window, capture.Match{Node: "ns1"})

@@ -19,6 +19,7 @@ func vethPair(t testing.TB, f family) *harness.Lab {
 	cable := lab.Connect(ns0.Port("veth0", f.with(1, 1)), ns1.Port("veth1", f.with(1, 2)))
 	assert.NoNeighbor(t, ns0, f.addr(1, 2))
 
+	lab.Step("built")
 	// The first ping asks for the neighbour; four frames pass, and no more.
 	ask, tell := f.resolution()
 	ping := lab.Record(func() {
@@ -40,8 +41,10 @@ func vethPair(t testing.TB, f family) *harness.Lab {
 	)
 	assert.Neighbor(t, ns0, f.addr(1, 2), ns1.MAC("veth1"))
 	assert.Neighbor(t, ns1, f.addr(1, 1), ns0.MAC("veth0"))
+	lab.Step("answered")
 	assert.TTL(t, assert.Reachable(t, ns1, f.addr(1, 1)), 64)
 
+	lab.Step("known")
 	// Unplugged at one end, nothing passes.
 	cable.B.Down()
 	assert.Unreachable(t, ns0, f.addr(1, 2), assert.HostUnreachable.By("ns0"))

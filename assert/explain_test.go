@@ -1,0 +1,120 @@
+package assert_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/netrig/netrig/assert"
+	"github.com/netrig/netrig/capture"
+	"github.com/netrig/netrig/harness"
+	"github.com/netrig/netrig/internal/deadline"
+	"github.com/netrig/netrig/internal/try"
+	testify "github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// explanation is what a failure says between its first line and the story.
+func explanation(t *testing.T, f func(testing.TB)) string {
+	t.Helper()
+	text := failure(t, f)
+	lines := strings.Split(text, "\n")[1:]
+	var kept []string
+	for _, l := range lines {
+		if strings.Contains(l, " ms  ") || strings.Contains(l, "no packet was seen") {
+			break
+		}
+		kept = append(kept, l)
+	}
+	testify.LessOrEqual(t, len(kept), 20)
+	return strings.Join(kept, "\n")
+}
+
+func TestTooBigIsExplained(t *testing.T) {
+	t.Parallel()
+	for _, blackHole := range []bool{false, true} {
+		text := explanation(t, func(tb testing.TB) {
+			client, router, _ := chain(tb)
+			require.NoError(tb, router.Command("ip", "link", "set", "right", "mtu", "1280").Run())
+			if blackHole {
+				client.Drop(harness.Filter{Hook: harness.Input, Protocol: "icmp", ICMPType: harness.ICMPType(3)})
+			}
+			assert.Reachable(tb, client, "10.0.2.2", assert.Size(1400), assert.DontFragment())
+		})
+		testify.Contains(t, text, "the echo request ended in router: too big; last seen entering router:left (ttl 64)")
+		testify.Contains(t, text, "router:right an MTU of 1280; the error says 1280")
+	}
+}
+
+func TestLostErrorIsExplained(t *testing.T) {
+	t.Parallel()
+	text := explanation(t, func(tb testing.TB) {
+		client, router, _ := chain(tb)
+		router.Drop(harness.Filter{Hook: harness.Output, Protocol: "icmp", ICMPType: harness.ICMPType(11)})
+		assert.Reachable(tb, client, "10.0.2.2", assert.OutgoingTTL(1))
+	})
+	testify.Contains(t, text, "TTL exceeded")
+}
+
+func TestReachedThoughUnwantedIsExplained(t *testing.T) {
+	t.Parallel()
+	text := explanation(t, func(tb testing.TB) {
+		client, _, _ := chain(tb)
+		assert.Unreachable(tb, client, "10.0.2.2", assert.Silence)
+	})
+	testify.Contains(t, text, "the echo reply ended in client: accepted; last seen entering client:eth0 (ttl 63)")
+	testify.Contains(t, text, "the answer set out from server:eth0 with ttl 64")
+	testify.Contains(t, text, "passed on by router")
+}
+
+func TestPathIsExplained(t *testing.T) {
+	t.Parallel()
+	text := explanation(t, func(tb testing.TB) {
+		client, router, _ := chain(tb)
+		router.Drop(harness.Filter{Out: "right"})
+		e := assert.Unreachable(tb, client, "10.0.2.2", assert.Silence)
+		assert.Path(tb, e.Request, "client:eth0", "router:left", "router:right", "server:eth0")
+	})
+	testify.Contains(t, text, "missing     router:right")
+	testify.Contains(t, text, "the echo request ended in router: filtered out (forward); last seen entering router:left (ttl 64)")
+}
+
+// TestNeighborOfKernelTimers: where a dead neighbour takes 3 s, the explanation
+// does not take them again.
+func TestNeighborOfKernelTimers(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it waits for the kernel's own 3 s")
+	}
+	var last time.Time
+	text := explanation(t, func(tb testing.TB) {
+		client, _, _ := chain(tb, harness.WithTimers(harness.KernelTimers))
+		tb.Cleanup(func() {
+			w := client.Lab().Recording().All()
+			for _, p := range w.Find(capture.Match{Kind: capture.DestinationUnreachable}) {
+				last = p.Time
+			}
+			testify.Less(t, time.Since(last), deadline.Of(500*time.Millisecond))
+		})
+		assert.Reachable(tb, client, "10.0.2.77")
+	})
+	testify.Contains(t, text, "the ARP request ended in server: neighbour unreachable; last seen entering server:eth0")
+	testify.Contains(t, text, "nobody on the link of router:right has 10.0.2.77")
+}
+
+// BenchmarkExplain is a failure with its explanation, against the same probe
+// that was to fail.
+func BenchmarkExplain(b *testing.B) {
+	client, router, _ := chain(b)
+	router.DisableForwarding()
+	b.Run("expected", func(b *testing.B) {
+		for b.Loop() {
+			assert.Unreachable(b, client, "10.0.2.2", assert.Silence)
+		}
+	})
+	b.Run("explained", func(b *testing.B) {
+		for b.Loop() {
+			try.Run("failing", func(tb testing.TB) { assert.Unreachable(tb, client, "10.0.2.2", assert.NoRoute) })
+		}
+	})
+}

@@ -1,0 +1,346 @@
+package harness
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/netrig/netrig/internal/explain"
+	"github.com/netrig/netrig/internal/try"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Tally is what the counters of a lab's nodes said at a time: those of SNMP,
+// and those of the packet filters' rules.
+type Tally struct {
+	counters map[string]Counters
+	rules    map[string][]RuleEntry
+}
+
+// tally reads the counters of a node. What it does not answer is left out.
+func (n *Node) tally(ask func(what string, q func(n *Node))) (counters Counters, rules []RuleEntry) {
+	ask("counters", func(n *Node) { counters = n.Counters() })
+	ask("what interfaces dropped", func(n *Node) { n.addLosses(counters) })
+	ask("packet filter", func(n *Node) { rules = n.Rules() })
+	return counters, rules
+}
+
+// Facts asks the kernel everything that explanations rest on, node by node,
+// and what its counters say, for Moved. It never fails the test: what is not
+// answered is named in the facts.
+func (l *Lab) Facts() (*explain.Facts, *Tally) {
+	nodes := l.All()
+	f := &explain.Facts{Nodes: make([]*explain.Node, len(nodes))}
+	t := &Tally{map[string]Counters{}, map[string][]RuleEntry{}}
+	place := map[string]int{}
+	for i, n := range nodes {
+		place[n.name] = i
+	}
+	var mu sync.Mutex
+	l.eachQuietly(func(n *Node, ask func(what string, q func(n *Node))) {
+		told := &explain.Node{Name: n.name, Sysctls: map[string]string{}}
+		ask("interfaces", func(n *Node) { told.Links = n.linkFacts() })
+		ask("neighbours", func(n *Node) { told.Neighbors = n.neighborFacts() })
+		ask("routes", func(n *Node) {
+			for _, r := range n.Routes() {
+				told.Routes = append(told.Routes, r.String())
+			}
+		})
+		ask("forwarding databases", func(n *Node) { told.Forwarding = n.forwardingFacts() })
+		ask("sysctls", func(n *Node) { n.sysctlFacts(told) })
+		counters, rules := n.tally(ask)
+		if len(rules) > 0 { // without, nothing tracks connections
+			ask("tracked connections", func(n *Node) { told.Conntrack = n.conntrackFacts() })
+		}
+		told.Counters, told.Moved = counters, counters.Since(nil)
+		told.Rules = ruleFacts(nil, rules)
+		mu.Lock()
+		defer mu.Unlock()
+		f.Nodes[place[n.name]] = told
+		t.counters[n.name], t.rules[n.name] = counters, rules
+	}, func(text string) {
+		mu.Lock()
+		defer mu.Unlock()
+		f.Errors = append(f.Errors, text)
+	})
+	l.addPeers(f, nodes)
+	f.Ask = func(node string, q explain.Query) explain.Route {
+		i, ok := place[node]
+		if !ok {
+			return explain.Route{Error: "ENODEV"}
+		}
+		return nodes[i].lookUp(q)
+	}
+	return f, t
+}
+
+// Moved tells the facts what has moved since a tally; without it they hold
+// what was counted since the nodes were made.
+func (l *Lab) Moved(f *explain.Facts, before *Tally) {
+	var mu sync.Mutex
+	l.eachQuietly(func(n *Node, ask func(what string, q func(n *Node))) {
+		counters, rules := n.tally(ask)
+		mu.Lock()
+		defer mu.Unlock()
+		told := f.Node(n.name)
+		told.Moved, told.Rules = counters.Since(before.counters[n.name]), ruleFacts(before.rules[n.name], rules)
+	})
+	f.Repeated = true
+}
+
+// eachQuietly calls f for every node, two at a time. What f asks goes to a
+// shadow of the node, whose failures end the question and not the test; they
+// go to failed, if there is one.
+func (l *Lab) eachQuietly(f func(n *Node, ask func(what string, q func(n *Node))), failed ...func(text string)) {
+	var wait sync.WaitGroup
+	turns := make(chan struct{}, 2)
+	for _, n := range l.All() {
+		wait.Add(1)
+		turns <- struct{}{}
+		go func() {
+			defer func() { <-turns; wait.Done() }()
+			f(n, func(what string, q func(n *Node)) {
+				r := try.Run("facts", func(tb testing.TB) {
+					shadow := &Lab{TB: tb, timers: l.timers, backend: l.backend}
+					s := &Node{lab: shadow, name: n.name, base: n.base, rules: n.rules}
+					defer func() {
+						if n.rules == nil && s.rules != nil {
+							_ = s.rules.Close()
+						}
+					}()
+					q(s)
+				})
+				if r.Failed || r.Panic != nil {
+					for _, report := range failed {
+						report(fmt.Sprintf("node %s: %s: %s", n.name, what, strings.TrimSpace(r.Log())))
+					}
+				}
+			})
+		}()
+	}
+	wait.Wait()
+}
+
+// addLosses adds what interfaces and their queueing disciplines have dropped,
+// as "veth0 rx dropped" and "veth0 clsact dropped".
+func (n *Node) addLosses(counters Counters) {
+	if counters == nil {
+		return
+	}
+	links := n.links()
+	for _, l := range links {
+		i := interfaceOf(l)
+		counters[i.Name+" rx dropped"], counters[i.Name+" tx dropped"] = i.Received.Dropped, i.Sent.Dropped
+		counters[i.Name+" rx errors"], counters[i.Name+" tx errors"] = i.Received.Errors, i.Sent.Errors
+	}
+	names := linkNames(links)
+	qdiscs, err := n.route.QdiscList(nil)
+	n.must(err, "list the queueing disciplines")
+	for _, q := range qdiscs {
+		if s := q.Attrs().Statistics; s != nil && s.Queue != nil {
+			counters[names[q.Attrs().LinkIndex]+" "+q.Type()+" dropped"] = uint64(s.Queue.Drops)
+		}
+	}
+}
+
+func (n *Node) linkFacts() []explain.Link {
+	ports := map[string]BridgePort{}
+	for _, p := range n.BridgePorts() {
+		ports[p.Interface] = p
+	}
+	programs, silent, filters := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, l := range n.links() {
+		silent[l.Attrs().Name] = l.Attrs().RawFlags&unix.IFF_NOARP != 0
+		if b, ok := l.(*netlink.Bridge); ok && b.VlanFiltering != nil {
+			filters[b.Name] = *b.VlanFiltering
+		}
+		if x := l.Attrs().Xdp; x != nil && x.Attached {
+			programs[l.Attrs().Name] = true
+		}
+	}
+	var all []explain.Link
+	for _, i := range n.Interfaces() {
+		e := explain.Link{
+			Name: i.Name, Kind: i.Kind, MAC: i.MAC.String(), MTU: i.MTU, Up: i.Up(), NoCarrier: i.NoCarrier,
+			OperState: i.OperState, Master: i.Master, XDP: programs[i.Name],
+			NoARP: silent[i.Name] && i.Name != "lo", VLANs: filters[i.Name],
+		}
+		for _, a := range i.Addresses {
+			e.Addresses = append(e.Addresses, explain.Address{Prefix: a.Prefix, Tentative: a.Tentative, DADFailed: a.DADFailed, LinkOnly: a.Scope == "link"})
+		}
+		if p, ok := ports[i.Name]; ok {
+			e.Port = &explain.Port{
+				State: p.State.String(), Hairpin: p.Hairpin, Isolated: p.Isolated, Learning: p.Learning,
+				Flood: p.Flood, MulticastFlood: p.MulticastFlood,
+			}
+			if filters[i.Master] {
+				for _, v := range n.portVLANs(i.Index) {
+					e.Port.VLANs = append(e.Port.VLANs, int(v))
+				}
+			}
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+// portVLANs are the VLANs that pass a bridge port.
+func (n *Node) portVLANs(index int) []uint16 {
+	var ids []uint16
+	all, err := n.route.BridgeVlanList()
+	n.must(err, "list the VLANs of bridge ports")
+	for _, v := range all[int32(index)] {
+		ids = append(ids, v.Vid)
+	}
+	return ids
+}
+
+// addPeers names the other ends of the cables, as the kernel has them now.
+func (l *Lab) addPeers(f *explain.Facts, nodes []*Node) {
+	named := map[int]string{}
+	for _, n := range nodes {
+		n.mu.Lock()
+		for _, p := range n.ports {
+			if p.index != 0 && p.peer != nil {
+				named[p.index] = p.peer.String()
+			}
+		}
+		n.mu.Unlock()
+	}
+	for i, n := range nodes {
+		if f.Nodes[i] == nil {
+			f.Nodes[i] = &explain.Node{Name: n.name}
+		}
+		for j := range f.Nodes[i].Links {
+			link := &f.Nodes[i].Links[j]
+			for _, p := range n.ports {
+				if p.name == link.Name {
+					link.Peer = named[p.index]
+				}
+			}
+		}
+	}
+}
+
+func (n *Node) neighborFacts() []explain.Neighbor {
+	var all []explain.Neighbor
+	for _, e := range n.Neighbors() {
+		all = append(all, explain.Neighbor{Addr: e.Addr, Interface: e.Interface, MAC: e.MAC.String(), State: e.State.String()})
+	}
+	return all
+}
+
+func (n *Node) forwardingFacts() []explain.Forwarding {
+	var all []explain.Forwarding
+	for _, e := range n.ForwardingDatabase() {
+		all = append(all, explain.Forwarding{MAC: e.MAC.String(), Interface: e.Interface, Bridge: e.Bridge, Permanent: e.Permanent})
+	}
+	return all
+}
+
+func (n *Node) conntrackFacts() []explain.Connection {
+	var all []explain.Connection
+	for _, c := range n.Conntrack() {
+		all = append(all, explain.Connection{
+			Text: c.String(), Protocol: c.Protocol, From: c.Original.Source, To: c.Original.Destination,
+			ReplyFrom: c.Reply.Source, ReplyTo: c.Reply.Destination,
+		})
+	}
+	return all
+}
+
+// ruleFacts are a node's rules with what each counted since earlier.
+func ruleFacts(before, after []RuleEntry) []explain.Rule {
+	earlier := map[string][]uint64{}
+	for _, r := range before {
+		earlier[r.Text] = append(earlier[r.Text], r.Packets)
+	}
+	var all []explain.Rule
+	for _, r := range after {
+		e := explain.Rule{Text: r.Text, Counted: r.Counted, Packets: r.Packets, Moved: r.Packets}
+		// The same text twice are rules of two families, or one that was typed
+		// twice: they stand in the same order both times.
+		if was := earlier[r.Text]; len(was) > 0 {
+			e.Moved -= min(was[0], r.Packets)
+			earlier[r.Text] = was[1:]
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+// switches are the sysctls that explanations look at: of the node, and of each
+// interface.
+var (
+	switches = []string{
+		"ipv4/ip_forward", "ipv4/icmp_echo_ignore_all", "ipv6/icmp/echo_ignore_all", "ipv6/conf/all/forwarding",
+		"bridge/bridge-nf-call-iptables", "bridge/bridge-nf-call-ip6tables", "bridge/bridge-nf-call-arptables",
+	}
+	interfaceSwitches = []string{"ipv4/conf/%s/forwarding", "ipv4/conf/%s/rp_filter", "ipv4/conf/%s/arp_ignore", "ipv4/conf/%s/arp_filter", "ipv4/conf/%s/accept_local", "ipv4/conf/%s/route_localnet", "ipv6/conf/%s/disable_ipv6"}
+)
+
+func (n *Node) sysctlFacts(told *explain.Node) {
+	paths := append([]string(nil), switches...)
+	for _, name := range append([]string{"all"}, linkNamesOf(told)...) {
+		for _, format := range interfaceSwitches {
+			paths = append(paths, fmt.Sprintf(format, name))
+		}
+	}
+	n.must(n.space.Do(func() error {
+		for _, path := range paths {
+			raw, err := os.ReadFile(sysctlRoot + "net/" + path)
+			if err == nil {
+				told.Sysctls["net."+strings.ReplaceAll(path, "/", ".")] = strings.TrimSpace(string(raw))
+			}
+		}
+		return nil
+	}), "read the sysctls")
+}
+
+func linkNamesOf(told *explain.Node) []string {
+	var names []string
+	for _, l := range told.Links {
+		names = append(names, l.Name)
+	}
+	return names
+}
+
+// lookUp asks the kernel for a route, as for a packet of the node's own or one
+// that came in.
+func (n *Node) lookUp(q explain.Query) explain.Route {
+	options := &netlink.RouteGetOptions{}
+	if q.From.IsValid() {
+		options.SrcAddr = q.From.AsSlice()
+	}
+	names := map[int]string{}
+	if links, err := n.route.LinkList(); err == nil {
+		names = linkNames(links)
+	}
+	for index, name := range names {
+		if name == q.In && q.In != "" {
+			options.IifIndex = index
+		}
+	}
+	found, err := n.route.RouteGetWithOptions(q.To.AsSlice(), options)
+	var errno unix.Errno
+	switch {
+	case errors.As(err, &errno):
+		return explain.Route{Error: unix.ErrnoName(errno)}
+	case err != nil:
+		return explain.Route{Error: err.Error()}
+	case len(found) == 0:
+		return explain.Route{Error: "ENETUNREACH"}
+	}
+	e := routeEntry(found[0], names)
+	text := e.String()
+	if e.Destination.Bits() == 0 || e.Destination.Addr() == (netip.Addr{}) {
+		text = strings.Replace(text, "default", q.To.String(), 1)
+	}
+	text = strings.Replace(text, " proto unspec", "", 1)
+	return explain.Route{Type: e.Type, Gateway: e.Gateway, Device: e.Device, Source: e.Source, MTU: e.MTU, Text: text}
+}

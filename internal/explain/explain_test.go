@@ -1,0 +1,144 @@
+package explain
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/netrig/netrig/capture"
+	"github.com/stretchr/testify/assert"
+)
+
+var (
+	clientMAC, leftMAC = mac(1), mac(2)
+	clientAddr         = netip.MustParseAddr("10.0.1.2")
+	serverAddr         = netip.MustParseAddr("10.0.2.2")
+)
+
+func mac(n byte) net.HardwareAddr { return net.HardwareAddr{2, 0, 0, 0, 0, n} }
+
+// network is client eth0 - left router right - eth0 server, as the kernel would
+// tell of it.
+func network() *Facts {
+	link := func(name, peer string, n byte, prefix string) Link {
+		return Link{Name: name, Kind: "veth", Peer: peer, MAC: mac(n).String(), MTU: 1500, Up: true, Addresses: []Address{{Prefix: netip.MustParsePrefix(prefix)}}}
+	}
+	f := &Facts{Repeated: true, Nodes: []*Node{
+		{Name: "client", Links: []Link{link("eth0", "router:left", 1, "10.0.1.2/24")}},
+		{Name: "router", Links: []Link{link("left", "client:eth0", 2, "10.0.1.1/24"), link("right", "server:eth0", 3, "10.0.2.1/24")}},
+		{Name: "server", Links: []Link{link("eth0", "router:right", 4, "10.0.2.2/24")}},
+	}}
+	for _, n := range f.Nodes {
+		n.Sysctls = map[string]string{"net.ipv4.ip_forward": "1"}
+		n.Moved = map[string]uint64{}
+	}
+	f.Nodes[1].Neighbors = []Neighbor{{serverAddr, "right", mac(4).String(), "REACHABLE"}}
+	f.Ask = func(node string, q Query) Route {
+		if node == "router" && q.To == serverAddr {
+			return Route{Type: "unicast", Device: "right", Text: "10.0.2.2 dev right"}
+		}
+		return Route{Type: "unicast", Device: "left", Text: "10.0.1.2 dev left"}
+	}
+	return f
+}
+
+// request is an echo request from the client, seen at the places given.
+func request(places ...string) *capture.Flight {
+	f := &capture.Flight{}
+	for i, place := range places {
+		way := capture.Out
+		if place[0] == '<' {
+			way = capture.In
+		}
+		node, name, _ := strings.Cut(place[1:], ":")
+		f.Hops = append(f.Hops, &capture.Packet{
+			Node: node, Interface: name, Direction: way, Time: time.Unix(0, int64(i)), Length: 98, SrcMAC: clientMAC, DstMAC: leftMAC,
+			Src: clientAddr, Dst: serverAddr, TTL: 64, Protocol: 1, ICMPType: 8, Kind: capture.EchoRequest,
+		})
+	}
+	return f
+}
+
+func explain(f *Facts, r *capture.Flight) Verdict {
+	return Explain(Case{From: "client", Target: serverAddr, Network: "icmp", Request: r, Window: capture.NewWindow(r.Hops...)}, f)
+}
+
+// TestLastSeenEntering: what came in and never came out ended there, and the
+// next cable is not blamed.
+func TestLastSeenEntering(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(router *Node)
+		end    End
+		cause  string
+	}{
+		"a rule":          {func(n *Node) { n.Rules = []Rule{{"-t filter -A FORWARD -j DROP", true, 9, 1}} }, FilteredOut, "DROP counted 1"},
+		"no forwarding":   {func(n *Node) { n.Sysctls["net.ipv4.ip_forward"] = "0" }, NotForwarded, "ip_forward = 0"},
+		"traffic control": {func(n *Node) { n.Moved["left clsact dropped"] = 1 }, FilteredIn, "clsact (tc) dropped 1"},
+		"egress control":  {func(n *Node) { n.Moved["right clsact dropped"] = 1 }, FilteredOut, "router:right: clsact (tc) dropped 1"},
+		"a small MTU":     {func(n *Node) { n.Links[1].MTU = 68 }, TooBig, "an MTU of 68, the packet has 84"},
+		"a counter":       {func(n *Node) { n.Moved["IpInDiscards"] = 1 }, DroppedByStack, "IpInDiscards moved by 1"},
+		"nothing":         {func(*Node) {}, DroppedByStack, "nothing that could be asked stands in its way"},
+		"a dead neighbour": {func(n *Node) { n.Neighbors[0].State = "FAILED" },
+			NeighborMissing, "10.0.2.2 dev right lladdr 02:00:00:00:00:04 FAILED"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := network()
+			c.change(f.Nodes[1])
+			v := explain(f, request(">client:eth0", "<router:left"))
+			assert.Equal(t, c.end, v.End, v.All())
+			assert.Equal(t, "router", v.Node)
+			assert.Contains(t, v.Lines()[0], "last seen entering router:left (ttl 64)")
+			assert.Contains(t, strings.Join(v.Cause, "\n"), c.cause)
+			assert.NotContains(t, strings.Join(v.Cause, "\n"), "server: ")
+		})
+	}
+}
+
+// TestRuleThatDidNotMove is not blamed, though it would drop.
+func TestRuleThatDidNotMove(t *testing.T) {
+	f := network()
+	f.Nodes[1].Rules = []Rule{{"-t filter -A FORWARD -s 10.9.0.0/16 -j DROP", true, 9, 0}}
+	v := explain(f, request(">client:eth0", "<router:left"))
+	assert.Equal(t, DroppedByStack, v.End)
+	assert.NotContains(t, v.All(), "10.9.0.0")
+}
+
+// TestVLANs: ports of a bridge that have no VLAN in common.
+func TestVLANs(t *testing.T) {
+	f := &Facts{Nodes: []*Node{
+		{Name: "client", Links: []Link{{Name: "eth0", Peer: "host:veth1", MAC: clientMAC.String(), Up: true}}},
+		{Name: "server", Links: []Link{{Name: "eth0", Peer: "host:veth2", MAC: leftMAC.String(), Up: true}}},
+		{Name: "host", Links: []Link{
+			{Name: "br0", Kind: "bridge", Up: true, VLANs: true},
+			{Name: "veth1", Kind: "veth", Master: "br0", Peer: "client:eth0", Up: true, Port: &Port{State: "forwarding", Flood: true, VLANs: []int{1}}},
+			{Name: "veth2", Kind: "veth", Master: "br0", Peer: "server:eth0", Up: true, Port: &Port{State: "forwarding", Flood: true, VLANs: []int{2}}},
+		}},
+	}}
+	v := explain(f, request(">client:eth0", "<host:veth1"))
+	assert.Equal(t, BlockedInBridge, v.End, v.All())
+	assert.Contains(t, v.All(), "ports veth1 ([1]) and veth2 ([2]) have none in common")
+}
+
+// TestTwentyLines: a node with a hundred rules does not bury the reason.
+func TestTwentyLines(t *testing.T) {
+	f := network()
+	f.Nodes[1].Sysctls["net.ipv4.ip_forward"] = "0"
+	for i := range 100 {
+		f.Nodes[1].Rules = append(f.Nodes[1].Rules, Rule{fmt.Sprintf("-t filter -A INPUT -m comment --comment %d", i), true, 9, 1})
+	}
+	lines := explain(f, request(">client:eth0", "<router:left")).Lines()
+	assert.Len(t, lines, 20)
+	assert.Contains(t, lines[1], "ip_forward = 0")
+	assert.Contains(t, lines[19], "lines more, in explain.txt")
+}
+
+// TestNoFacts: what the kernel did not answer makes no panic, and no lie.
+func TestNoFacts(t *testing.T) {
+	v := explain(&Facts{}, request(">client:eth0", "<router:left"))
+	assert.Contains(t, v.Lines()[0], "last seen entering router:left")
+	v = Explain(Case{From: "client", Target: serverAddr, Network: "tcp"}, &Facts{})
+	assert.Contains(t, v.Lines()[0], "the TCP SYN ended in client")
+}
