@@ -114,6 +114,9 @@ func overflowed(now harness.NeighborTable) string {
 
 func neighborsAt(t testing.TB, n *harness.Node, address string) []harness.NeighborEntry {
 	t.Helper()
+	if n == nil {
+		t.Fatalf("netrig: the neighbour %s of which node? It is nil", address)
+	}
 	a, err := netip.ParseAddr(address)
 	if err != nil {
 		t.Fatalf("netrig: the neighbour %q is not an IP address", address)

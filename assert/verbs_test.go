@@ -460,3 +460,13 @@ func TestAbsencesOfNothing(t *testing.T) {
 		testify.Contains(t, failure(t, f), says)
 	}
 }
+
+func TestNeighborOfNoNode(t *testing.T) {
+	for _, verb := range []func(testing.TB){
+		func(t testing.TB) { assert.Neighbor(t, nil, "10.0.1.1", nil) },
+		func(t testing.TB) { assert.NoNeighbor(t, nil, "10.0.1.1") },
+		func(t testing.TB) { assert.NeighborState(t, nil, "10.0.1.1", harness.NeighborFailed) },
+	} {
+		testify.Contains(t, failure(t, verb), "the neighbour 10.0.1.1 of which node? It is nil")
+	}
+}

@@ -167,6 +167,9 @@ func (n *Node) NetnsPath() string {
 // panics in f work as usual. Sockets that f opens belong to the node and can be
 // used anywhere afterwards; goroutines that f starts run outside the node.
 func (n *Node) Do(f func() error) error {
+	if f == nil {
+		return fmt.Errorf("in node %s: Do was given no function (nil)", n.name)
+	}
 	err := n.allowBridges()
 	if err == nil {
 		err = n.space.Do(f)

@@ -239,3 +239,7 @@ func TestHardwareAddressesAreNotGivenTwice(t *testing.T) {
 	lab.Connect(third, b.Port("another"))
 	assert.NotEqual(t, second.MAC(), third.MAC())
 }
+
+func TestDoWithoutFunction(t *testing.T) {
+	require.ErrorContains(t, harness.New(t).Node("a").Do(nil), "in node a: Do was given no function")
+}
