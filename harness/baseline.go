@@ -258,6 +258,7 @@ func (n *Node) enableIPv6() {
 // and for those that are there if there are any. It is called inside the node.
 func (n *Node) allowIPv6() error {
 	const conf = sysctlRoot + "net/ipv6/conf/"
+	const bare = 3 // all, default and lo: no interface is there yet
 	entries, err := os.ReadDir(conf)
 	if errors.Is(err, fs.ErrNotExist) {
 		return errors.New("this kernel has no IPv6 (CONFIG_IPV6, or ipv6.disable=1 on its command line)")
@@ -269,7 +270,7 @@ func (n *Node) allowIPv6() error {
 	if err != nil {
 		return err
 	}
-	if len(entries) <= len([]string{"all", "default", "lo"}) && strings.TrimSpace(string(all)) == "0" {
+	if len(entries) <= bare && strings.TrimSpace(string(all)) == "0" {
 		return writeSysctl(conf+"default/disable_ipv6", "0")
 	}
 	if err := n.raw.Await(); err != nil {

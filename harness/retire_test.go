@@ -110,10 +110,15 @@ func awaitGone(t *testing.T, space *ns.Namespace, limit time.Duration) {
 	t.Helper()
 	require.NoError(t, netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "here"}, PeerName: "there", PeerNamespace: netlink.NsFd(space.Fd())}))
 	space.Close()
-	require.NoError(t, deadline.Poll(limit, "the kernel has not taken a namespace apart", func() (bool, error) {
-		_, err := netlink.LinkByName("here")
+	require.NoError(t, awaitNoLink("here", limit))
+}
+
+// awaitNoLink waits until the thread's namespace has no such link any more.
+func awaitNoLink(name string, limit time.Duration) error {
+	return deadline.Poll(limit, "the link "+name+" is still there, and so is the namespace of its other end", func() (bool, error) {
+		_, err := netlink.LinkByName(name)
 		return errors.As(err, &netlink.LinkNotFoundError{}), nil
-	}))
+	})
 }
 
 const manyBridges = "NETRIG_TEST_MANY_BRIDGES"
@@ -161,12 +166,7 @@ func TestEndedLabsAreQuiet(t *testing.T) {
 		}))
 	})
 	require.False(t, r.Failed || r.Skipped, "%v\n%s", r.Panic, r.Log())
-	require.NoError(t, watch.Do(func() error {
-		return deadline.Poll(5*time.Second, "the other end of a link in the lab is still there", func() (bool, error) {
-			_, err := netlink.LinkByName("l1")
-			return errors.As(err, &netlink.LinkNotFoundError{}), nil
-		})
-	}))
+	require.NoError(t, watch.Do(func() error { return awaitNoLink("l1", 5*time.Second) }))
 }
 
 // Nobody gets into a node of a lab that has ended, although its namespace is

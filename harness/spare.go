@@ -17,9 +17,7 @@ type base struct {
 	raw   *link.Socket
 }
 
-// loopbackIndex is the index of `lo` in every namespace (LOOPBACK_IFINDEX,
-// include/net/flow.h).
-const loopbackIndex = 1
+const loopbackIndex = link.LoopbackIndex
 
 func newBase(loopback bool) (*base, error) {
 	b := &base{}

@@ -49,17 +49,26 @@ func (s *Socket) request(kind, flags int) *nl.NetlinkRequest {
 // and again at full speed (restart_syscall in net/ipv4/devinet.c and
 // net/ipv6/addrconf.c), for as long as the other needs: 27 ms where a bridge
 // is being taken apart, with a processor lost to everybody else.
-func (s *Socket) Await() error { return s.Look(1) }
+func (s *Socket) Await() error { return s.Look(LoopbackIndex) }
+
+// LoopbackIndex is the index of `lo` in every namespace (LOOPBACK_IFINDEX,
+// include/net/flow.h).
+const LoopbackIndex = 1
 
 // Look asks for one link, and does nothing with the answer. Before the kernel
 // answers it does what it had put off about the link's carrier
 // (linkwatch_sync_dev): a packet sent right after both ends of a veth are up
 // may otherwise be lost.
 func (s *Socket) Look(index int) error {
+	_, err := s.ask(index)
+	return err
+}
+
+// ask asks for one link; the answers are RTM_NEWLINK messages.
+func (s *Socket) ask(index int) ([][]byte, error) {
 	req := s.request(unix.RTM_GETLINK, unix.NLM_F_ACK)
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	msg.Index = int32(index)
 	req.AddData(msg)
-	_, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
-	return err
+	return req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
 }

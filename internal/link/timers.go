@@ -59,11 +59,7 @@ func (h *familyHeader) Serialize() []byte { return []byte{h.family, 0, 0, 0} }
 // from default, as the bytes that the kernel tells them in (IFLA_AF_SPEC). Its
 // use is to be compared.
 func (s *Socket) DefaultConf() ([]byte, error) {
-	req := s.request(unix.RTM_GETLINK, unix.NLM_F_ACK)
-	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	msg.Index = 1
-	req.AddData(msg)
-	answers, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
+	answers, err := s.ask(LoopbackIndex)
 	if err != nil || len(answers) == 0 {
 		return nil, fmt.Errorf("ask for the settings of lo: %w", err)
 	}
