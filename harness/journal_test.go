@@ -14,22 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// journaled is a testing.TB whose labs are written down by a writer of its own.
-type journaled struct {
-	testing.TB
-	writer *journal.Writer
-}
-
-func (j journaled) Journals() *journal.Writer { return j.writer }
-func (j journaled) StandIn()                  {}
-
 // recorded runs f as a test, and returns its journal.
 func recorded(t *testing.T, f func(testing.TB)) (*journal.Test, try.Result) {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), "j")
 	w, err := journal.NewWriter(folder)
 	require.NoError(t, err)
-	r := try.Run("TestIt/sub", func(tb testing.TB) { f(journaled{tb, w}) })
+	r := try.Run("TestIt/sub", func(tb testing.TB) { f(journal.TB{TB: tb, Writer: w}) })
 	read, err := journal.Read(folder)
 	require.NoError(t, err)
 	require.Len(t, read.Tests, 1)

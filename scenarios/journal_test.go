@@ -13,15 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// journaled is a testing.TB whose labs are written down by a writer of its own.
-type journaled struct {
-	testing.TB
-	writer *journal.Writer
-}
-
-func (j journaled) Journals() *journal.Writer { return j.writer }
-func (j journaled) StandIn()                  {}
-
 // TestJournalsSayNothing: the first six scenarios, twice and once more, have
 // nothing to say about this kernel compared with itself.
 func TestJournalsSayNothing(t *testing.T) {
@@ -36,7 +27,7 @@ func TestJournalsSayNothing(t *testing.T) {
 			var all sync.WaitGroup
 			for _, s := range scenariosOf(some) {
 				all.Go(func() {
-					r := try.Run(s.name, func(tb testing.TB) { s.body(journaled{tb, w}) })
+					r := try.Run(s.name, func(tb testing.TB) { s.body(journal.TB{TB: tb, Writer: w}) })
 					assert.False(t, r.Failed, "%s\n%s%s", s.name, r.Log(), r.Stack)
 				})
 			}

@@ -17,15 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// journaled is a testing.TB whose labs are written down by a writer of its own.
-type journaled struct {
-	testing.TB
-	writer *journal.Writer
-}
-
-func (j journaled) Journals() *journal.Writer { return j.writer }
-func (j journaled) StandIn()                  {}
-
 // network is a private subnet on a bridge, behind a gateway that masquerades.
 //
 //	ns1 eth0 --- veth1 | br0  gateway  eth0 --- eth0 outside
@@ -74,7 +65,7 @@ func record(t *testing.T, runs int, alter func(*network)) string {
 	w, err := journal.NewWriter(folder)
 	require.NoError(t, err)
 	for range runs {
-		r := try.Run("TestGateway", func(tb testing.TB) { drive(journaled{tb, w}, alter) })
+		r := try.Run("TestGateway", func(tb testing.TB) { drive(journal.TB{TB: tb, Writer: w}, alter) })
 		require.False(t, r.Failed, r.Log())
 		if r.Skipped {
 			t.Skip(r.Log())
