@@ -30,10 +30,10 @@ func (e *Exchange) explained() string {
 	lab := e.From.Lab()
 	facts := e.repeat(lab)
 	v := explain.Explain(e.asCase(), facts)
-	lines := v.Lines()
+	lines, names := v.Lines(), facts.Names()
 	took := time.Since(started).Round(100 * time.Microsecond)
-	lab.Explained(fmt.Sprintf("%s > %s: %s\n%s\n(explained in %s)\n\n%s", e.From, e.To, e.Cause, v.All(), took, e.Window), facts)
-	return "\n    " + strings.Join(lines, "\n    ") + e.story()
+	lab.Explained(fmt.Sprintf("%s > %s: %s\n%s\n(explained in %s)\n\n%s", e.From, e.To, e.Cause, v.All(), took, e.Window.Story(names)), facts)
+	return "\n    " + strings.Join(lines, "\n    ") + storyOf(e.Window, names)
 }
 
 // recent are the last exchanges, so that a failure about a packet's way can be

@@ -142,7 +142,7 @@ func (r *reasoner) refusedByRoute(v *Verdict, n *Node, to netip.Addr, way Route)
 			return true
 		}
 		v.End = NoRoute
-		v.cause("%s has no route to %s: %s", n.Name, to, way)
+		v.cause("%s has no route to %s: %s", n.Name, r.who(to), way)
 		for _, e := range n.Routes {
 			if strings.Contains(e, ":") != to.Is6() || strings.HasPrefix(e, "fe80::/64") {
 				continue
