@@ -73,12 +73,15 @@ func explainedOf(f *capture.Flight) string {
 func (e *Exchange) repeat(lab *harness.Lab) *explain.Facts {
 	p := *e.probe
 	p.count, p.plain = 1, false
+	watch := lab.WatchDrops()
 	facts, before := lab.Facts()
+	watch.Await()
 	lab.Repeating()
 	mark := lab.Recording().Start()
 	again := &Exchange{From: e.From, To: e.To, probe: &p}
 	a, err := p.asker()
 	if err != nil {
+		watch.Tell(&explain.Facts{})
 		return facts
 	}
 	defer a.close()
@@ -91,7 +94,11 @@ func (e *Exchange) repeat(lab *harness.Lab) *explain.Facts {
 	}
 	p.follow(a, again, mark)
 	if again.like(e) {
+		watch.Tell(facts)
 		lab.Moved(facts, before)
+	} else {
+		watch.Tell(&explain.Facts{}) // it is about other packets
+		facts.NoDrops = "the probe, sent once more, went another way"
 	}
 	return facts
 }

@@ -142,3 +142,33 @@ func TestNoFacts(t *testing.T) {
 	v = Explain(Case{From: "client", Target: serverAddr, Network: "tcp"}, &Facts{})
 	assert.Contains(t, v.Lines()[0], "the TCP SYN ended in client")
 }
+
+// TestKernelsReason: what the kernel itself says of the packet is told, and of
+// others not; where nothing else is known it is the end's detail.
+func TestKernelsReason(t *testing.T) {
+	f := network()
+	mine, other, answer := *request("<router:left").First(), *request("<router:left").First(), *request("<router:left").First()
+	other.Src, other.Dst = netip.MustParseAddr("10.0.9.9"), netip.MustParseAddr("10.0.9.8")
+	answer.Kind = capture.EchoReply
+	f.Drops = []Drop{
+		{Node: "router", Reason: "IP_CSUM", Function: "ip_rcv", Packet: &other},
+		{Node: "router", Reason: "XDP", Function: "veth", Packet: &answer},
+		{Node: "server", Reason: "OTHERHOST", Function: "ip_rcv_core", Packet: &mine},
+		{Node: "router", Reason: "IP_INHDR", Function: "ip_forward", Packet: &mine},
+	}
+	v := explain(f, request(">client:eth0", "<router:left"))
+	assert.Equal(t, DroppedByStack, v.End, v.All())
+	assert.Equal(t, "the kernel says IP_INHDR", v.Detail)
+	assert.Contains(t, v.All(), "router: the kernel dropped it in ip_forward: IP_INHDR")
+	for _, no := range []string{"IP_CSUM", "XDP", "OTHERHOST"} {
+		assert.NotContains(t, v.All(), no)
+	}
+	// A cause that can be asked for goes first; the kernel's word is added.
+	f.Nodes[1].Sysctls["net.ipv4.ip_forward"] = "0"
+	v = explain(f, request(">client:eth0", "<router:left"))
+	assert.Equal(t, NotForwarded, v.End)
+	assert.Empty(t, v.Detail)
+	assert.Contains(t, v.All(), "the kernel dropped it in ip_forward: IP_INHDR")
+	f.Drops = []Drop{{Node: "router", Reason: "NOT_SPECIFIED", Function: "ip_forward", Packet: &mine}}
+	assert.Contains(t, explain(f, request(">client:eth0", "<router:left")).All(), "the kernel dropped it in ip_forward, and gives no reason")
+}

@@ -13,6 +13,10 @@ type Facts struct {
 	// Repeated tells that the probe was sent once more for the explanation and
 	// ended at the same place, so that Moved is what it moved.
 	Repeated bool
+	// Drops are the packets that the kernel threw away meanwhile; NoDrops says why
+	// it can't be asked for them.
+	Drops   []Drop `json:",omitempty"`
+	NoDrops string `json:",omitempty"`
 	// Errors are the questions that the kernel did not answer.
 	Errors []string `json:",omitempty"`
 

@@ -13,6 +13,9 @@ func (r *reasoner) reasons(v Verdict) []string {
 	n := r.Node(v.Node)
 	var all []string
 	say := func(format string, args ...any) { all = append(all, n.Name+": "+fmt.Sprintf(format, args...)) }
+	if d, ok := r.dropped(&v); ok {
+		say("%s", d)
+	}
 	for _, l := range r.Lookups {
 		if l.Node != n.Name {
 			continue

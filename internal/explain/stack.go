@@ -334,6 +334,15 @@ func (r *reasoner) byStack(v *Verdict, n *Node) {
 		v.cause("%s: the counter %s moved by %d", n.Name, counter, n.Moved[counter])
 		return
 	}
+	v.Node = n.Name
+	if d, ok := r.dropped(v); ok {
+		v.Detail = "the kernel says " + d.Reason
+		if d.unspecified() {
+			v.Detail = "in " + d.Function
+		}
+		v.cause("%s: %s", n.Name, d)
+		return
+	}
 	if len(v.Cause) == 0 {
 		v.cause("%s: the kernel says nothing more of it: nothing that could be asked stands in its way", n.Name)
 	}
