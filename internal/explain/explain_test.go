@@ -74,7 +74,9 @@ func TestLastSeenEntering(t *testing.T) {
 		end    End
 		cause  string
 	}{
-		"a rule":          {func(n *Node) { n.Rules = []Rule{{"-t filter -A FORWARD -j DROP", true, 9, 1}} }, FilteredOut, "DROP counted 1"},
+		"a rule": {func(n *Node) {
+			n.Rules = []Rule{{Text: "-t filter -A FORWARD -j DROP", Hooks: []string{"forward"}, Counted: true, Packets: 9, Moved: 1}}
+		}, FilteredOut, "DROP counted 1"},
 		"no forwarding":   {func(n *Node) { n.Sysctls["net.ipv4.ip_forward"] = "0" }, NotForwarded, "ip_forward = 0"},
 		"traffic control": {func(n *Node) { n.Moved["left clsact dropped"] = 1 }, FilteredIn, "clsact (tc) dropped 1"},
 		"egress control":  {func(n *Node) { n.Moved["right clsact dropped"] = 1 }, FilteredOut, "router:right: clsact (tc) dropped 1"},
@@ -100,7 +102,7 @@ func TestLastSeenEntering(t *testing.T) {
 // TestRuleThatDidNotMove is not blamed, though it would drop.
 func TestRuleThatDidNotMove(t *testing.T) {
 	f := network()
-	f.Nodes[1].Rules = []Rule{{"-t filter -A FORWARD -s 10.9.0.0/16 -j DROP", true, 9, 0}}
+	f.Nodes[1].Rules = []Rule{{Text: "-t filter -A FORWARD -s 10.9.0.0/16 -j DROP", Hooks: []string{"forward"}, Counted: true, Packets: 9, Moved: 0}}
 	v := explain(f, request(">client:eth0", "<router:left"))
 	assert.Equal(t, DroppedByStack, v.End)
 	assert.NotContains(t, v.All(), "10.9.0.0")
@@ -127,7 +129,7 @@ func TestTwentyLines(t *testing.T) {
 	f := network()
 	f.Nodes[1].Sysctls["net.ipv4.ip_forward"] = "0"
 	for i := range 100 {
-		f.Nodes[1].Rules = append(f.Nodes[1].Rules, Rule{fmt.Sprintf("-t filter -A INPUT -m comment --comment %d", i), true, 9, 1})
+		f.Nodes[1].Rules = append(f.Nodes[1].Rules, Rule{Text: fmt.Sprintf("-t filter -A INPUT -m comment --comment %d", i), Counted: true, Packets: 9, Moved: 1})
 	}
 	lines := explain(f, request(">client:eth0", "<router:left")).Lines()
 	assert.Len(t, lines, 20)
