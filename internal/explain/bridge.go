@@ -74,6 +74,11 @@ func (r *reasoner) bridged(v *Verdict, n *Node, bridge string, in, out *Link, p 
 	if r.down(v, n, out) {
 		return
 	}
+	if size := p.Length - ethernet; out.MTU > 0 && size > out.MTU {
+		v.End = TooBig
+		v.cause("%s:%s has an MTU of %d, the packet has %d bytes, and a bridge says nothing of that", n.Name, out.Name, out.MTU, size)
+		return
+	}
 	state := out.Port
 	if state == nil {
 		state = &Port{}
@@ -132,6 +137,9 @@ func (r *reasoner) afterOut(v *Verdict, p *capture.Packet) {
 	case peer.XDP:
 		v.Node, v.End, v.Detail = node, FilteredIn, "XDP"
 		v.cause("%s has an XDP program, which sees packets before they are recorded", l.Peer)
+	case l.Peer != "" && peer.MTU > 0 && p.Length-ethernet > peer.MTU:
+		v.End = TooBig
+		v.cause("%s: the other end, %s, takes %d bytes at most, and the packet has %d", l.name(), l.Peer, peer.MTU, p.Length-ethernet)
 	case l.Peer == "":
 		v.End = LinkDown
 		v.cause("%s:%s: there is no other end in the lab", n.Name, l.Name)

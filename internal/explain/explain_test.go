@@ -56,7 +56,7 @@ func request(places ...string) *capture.Flight {
 		node, name, _ := strings.Cut(place[1:], ":")
 		f.Hops = append(f.Hops, &capture.Packet{
 			Node: node, Interface: name, Direction: way, Time: time.Unix(0, int64(i)), Length: 98, SrcMAC: clientMAC, DstMAC: leftMAC,
-			Src: clientAddr, Dst: serverAddr, TTL: 64, Protocol: 1, ICMPType: 8, Kind: capture.EchoRequest,
+			Src: clientAddr, Dst: serverAddr, TTL: 64, Protocol: 1, ICMPType: 8, Fragment: capture.Fragment{DontFragment: true}, Kind: capture.EchoRequest,
 		})
 	}
 	return f

@@ -98,7 +98,7 @@ func (n *Node) bridges() bool {
 
 // telling tells whether a counter says more than that packets were there.
 func telling(name string) bool {
-	for _, dull := range []string{"Octets", "NoECTPkts", "InReceives", "OutRequests", "InDelivers", "InMsgs", "OutMsgs", "OutTransmits", "InType", "OutType", "ReasmReqds", "McastPkts", "TcpExtTCP", "TcpExtTW", "NeighborSolicits", "NeighborAdvertisements", "MLD"} {
+	for _, dull := range []string{"IpDefaultTTL", "IpForwarding", "TcpRto", "Octets", "NoECTPkts", "InReceives", "OutRequests", "InDelivers", "InMsgs", "OutMsgs", "OutTransmits", "InType", "OutType", "ReasmReqds", "McastPkts", "TcpExtTCP", "TcpExtTW", "NeighborSolicits", "NeighborAdvertisements", "MLD"} {
 		if strings.Contains(name, dull) {
 			return false
 		}
