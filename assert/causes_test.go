@@ -180,7 +180,7 @@ func TestFailureSaysWhereThePacketStopped(t *testing.T) {
 		says []string
 	}{
 		{"router does not forward", func(_, r, _ *harness.Node) { r.DisableForwarding() },
-			[]string{"client cannot reach 10.0.2.2: no reply, and none under way", "the echo request ended in router: not forwarded; last seen entering router:left (ttl 64)", "router:left", "ARP who has 10.0.1.1"}},
+			[]string{"client cannot reach 10.0.2.2: no reply, and none under way", "the echo request ended in router: not forwarded; last seen entering router:left (ttl 64)", "router:left", "ARP who has router (10.0.1.1), tell client (10.0.1.2)"}},
 		{"reply has no way back", func(_, _, s *harness.Node) { s.DelRoute("default", "10.0.2.1") },
 			[]string{"the echo reply ended in server: no route; it never left server, where the echo request was last seen entering server:eth0 (ttl 63)"}},
 		{"reply is dropped", func(_, r, _ *harness.Node) { r.Drop(harness.Filter{Out: "left"}) },

@@ -3,6 +3,7 @@ package assert
 import (
 	"net/netip"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/netrig/netrig/capture"
@@ -40,11 +41,19 @@ type Exchange struct {
 func (e *Exchange) reached() bool { return e.Cause.Kind == Reached.Kind }
 
 // story is the packets of the window, indented below a message.
-func (e *Exchange) story() string { return storyOf(e.Window) }
-
-func storyOf(w capture.Window) string {
+// storyOf is a window's story below a message, by the names of who has which
+// address.
+func storyOf(w capture.Window, n capture.Names) string {
 	if w.Len() == 0 {
 		return "\n    no packet was seen"
 	}
-	return "\n    " + strings.ReplaceAll(strings.TrimRight(w.String(), "\n"), "\n", "\n    ")
+	return "\n    " + strings.ReplaceAll(strings.TrimRight(w.Story(n), "\n"), "\n", "\n    ")
+}
+
+// namesOf are those of the lab that the test is, if it is one.
+func namesOf(t testing.TB) capture.Names {
+	if l, ok := t.(*harness.Lab); ok {
+		return l.Names()
+	}
+	return capture.Names{}
 }

@@ -30,10 +30,10 @@ func (e *Exchange) explained() string {
 	lab := e.From.Lab()
 	facts := e.repeat(lab)
 	v := explain.Explain(e.asCase(), facts)
-	lines := v.Lines()
+	lines, names := v.Lines(), facts.Names()
 	took := time.Since(started).Round(100 * time.Microsecond)
-	lab.Explained(fmt.Sprintf("%s > %s: %s\n%s\n(explained in %s)\n\n%s", e.From, e.To, e.Cause, v.All(), took, e.Window), facts)
-	return "\n    " + strings.Join(lines, "\n    ") + e.story()
+	lab.Explained(fmt.Sprintf("%s > %s: %s\n%s\n(explained in %s)\n\n%s", e.From, e.To, e.Cause, v.All(), took, e.Window.Story(names)), facts)
+	return "\n    " + strings.Join(lines, "\n    ") + storyOf(e.Window, names)
 }
 
 // recent are the last exchanges, so that a failure about a packet's way can be
@@ -73,12 +73,15 @@ func explainedOf(f *capture.Flight) string {
 func (e *Exchange) repeat(lab *harness.Lab) *explain.Facts {
 	p := *e.probe
 	p.count, p.plain = 1, false
+	watch := lab.WatchDrops()
 	facts, before := lab.Facts()
+	watch.Await()
 	lab.Repeating()
 	mark := lab.Recording().Start()
 	again := &Exchange{From: e.From, To: e.To, probe: &p}
 	a, err := p.asker()
 	if err != nil {
+		watch.Tell(&explain.Facts{})
 		return facts
 	}
 	defer a.close()
@@ -91,7 +94,11 @@ func (e *Exchange) repeat(lab *harness.Lab) *explain.Facts {
 	}
 	p.follow(a, again, mark)
 	if again.like(e) {
+		watch.Tell(facts)
 		lab.Moved(facts, before)
+	} else {
+		watch.Tell(&explain.Facts{}) // it is about other packets
+		facts.NoDrops = "the probe, sent once more, went another way"
 	}
 	return facts
 }

@@ -57,7 +57,7 @@ func Seen(t testing.TB, w capture.Window, m capture.Match) *capture.Packet {
 			return p
 		}
 	}
-	t.Fatalf("no packet matches %s%s%s", m, closest(w, m), storyOf(w))
+	t.Fatalf("no packet matches %s%s%s", m, closest(w, m), storyOf(w, namesOf(t)))
 	panic("unreachable")
 }
 
@@ -69,7 +69,7 @@ func NotSeen(t testing.TB, w capture.Window, m capture.Match) {
 	t.Helper()
 	for _, p := range relevant(w, []capture.Match{m}) {
 		if m.Matches(p) {
-			t.Fatalf("a packet matches %s, but none must: %s%s", m, p, storyOf(w))
+			t.Fatalf("a packet matches %s, but none must: %s%s", m, p, storyOf(w, namesOf(t)))
 		}
 	}
 }

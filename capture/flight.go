@@ -40,5 +40,5 @@ func (f *Flight) String() string {
 	if f == nil {
 		return ""
 	}
-	return story(f.Hops)
+	return story(f.Hops, Names{})
 }

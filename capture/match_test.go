@@ -1,6 +1,8 @@
 package capture
 
 import (
+	"net"
+	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -98,4 +100,31 @@ func TestStory(t *testing.T) {
 13.052 ms  router:veth0  >  02:00:00:00:00:0a > 01:80:c2:00:00:00  60 bytes
 `, NewWindow(packets...).String())
 	assert.Equal(t, "router:veth0  >  ARP 10.0.0.1 is at 02:00:00:00:00:0a", packets[1].String())
+}
+
+// TestStoryByNames: an address stands behind the name of who has it, two of one
+// that two have; unknown ones stay as they are, and a hardware address that one
+// interface has gives way to its name.
+func TestStoryByNames(t *testing.T) {
+	names := Names{
+		Address: func(a netip.Addr) []string {
+			return map[string][]string{"10.0.0.1": {"ns0"}, "10.0.0.2": {"ns1", "ns2"}, "fd00::1": {"ns0"}}[a.String()]
+		},
+		MAC: func(a net.HardwareAddr) []string {
+			return map[string][]string{"02:00:00:00:00:0a": {"ns0:veth0"}, "02:00:00:00:00:0b": {"ns1:eth0", "ns2:eth0"}}[a.String()]
+		},
+	}
+	all := samples(t)
+	for sample, want := range map[string]string{
+		"arp request":            "ARP who has ns1|ns2 (10.0.0.2), tell ns0 (10.0.0.1)",
+		"arp reply":              "ARP ns0 (10.0.0.1) is at ns0:veth0",
+		"echo request":           "ns0 (10.0.0.1) > ns1|ns2 (10.0.0.2)  echo request id 3 seq 4  ttl 64",
+		"udp in vlan":            "vlan 42 ns0 (10.0.0.1:1000) > ns1|ns2 (10.0.0.2:53)  UDP 12 bytes  ttl 64",
+		"tcp over ipv6":          "ns0 ([fd00::1]:40000) > [fd00::2]:80  TCP SYN|ACK seq 16909060 ack 168496141, 12 bytes  ttl 64",
+		"port unreachable":       "10.9.0.2 > ns0 (10.0.0.1)  destination unreachable (port unreachable)  ttl 64  about (ns0 (10.0.0.1:4) > 10.9.0.2:5  UDP 12 bytes  ttl 64)",
+		"neighbor advertisement": "ns0 (fd00::1) > fd00::2  neighbor advertisement fd00::2 is at ns1:eth0|ns2:eth0 (02:00:00:00:00:0b)  ttl 64",
+		"spanning tree":          "ns0:veth0 > 01:80:c2:00:00:00  60 bytes",
+	} {
+		assert.Equal(t, want, sighting("ns0", "veth0", In, 0, all[sample]).Summary(names), sample)
+	}
 }

@@ -11,33 +11,34 @@ import (
 // String is the packet's line in a story without its time, as in
 // "router:veth1  <  ARP who has 192.168.0.1, tell 192.168.0.2".
 func (p *Packet) String() string {
-	return fmt.Sprintf("%s  %s  %s", p.Where(), p.Direction.arrow(), p.summary())
+	return fmt.Sprintf("%s  %s  %s", p.Where(), p.Direction.arrow(), p.Summary(Names{}))
 }
 
-// summary says what the packet is.
-func (p *Packet) summary() string {
+// Summary says what the packet is, without where and when it was seen, as in
+// "ARP who has ns1 (192.168.0.1), tell ns0 (192.168.0.2)".
+func (p *Packet) Summary(n Names) string {
 	var b strings.Builder
 	if p.VLAN != 0 {
 		fmt.Fprintf(&b, "vlan %d ", p.VLAN)
 	}
 	switch {
 	case p.ARP != nil:
-		b.WriteString(p.ARP.String())
+		b.WriteString(p.ARP.text(n))
 	case !p.Src.IsValid():
 		if p.SrcMAC == nil {
 			fmt.Fprintf(&b, "%d bytes", p.Length)
 			break
 		}
-		fmt.Fprintf(&b, "%s > %s  ", p.SrcMAC, p.DstMAC)
+		fmt.Fprintf(&b, "%s > %s  ", n.OfMAC(p.SrcMAC), n.OfMAC(p.DstMAC))
 		if p.EtherType >= 0x600 {
 			fmt.Fprintf(&b, "ethertype 0x%04x, ", p.EtherType)
 		} // else it is the length of an IEEE 802.3 frame
 		fmt.Fprintf(&b, "%d bytes", p.Length)
 	default:
-		fmt.Fprintf(&b, "%s > %s  %s", p.end(p.Src, p.SrcPort), p.end(p.Dst, p.DstPort), p.words())
+		fmt.Fprintf(&b, "%s > %s  %s", n.named(p.Src, p.end(p.Src, p.SrcPort)), n.named(p.Dst, p.end(p.Dst, p.DstPort)), p.words(n))
 		fmt.Fprintf(&b, "  ttl %d", p.TTL)
 		if quoted, ok := p.Quoted(); ok {
-			fmt.Fprintf(&b, "  about (%s)", quoted.summary())
+			fmt.Fprintf(&b, "  about (%s)", quoted.Summary(n))
 		}
 	}
 	if p.Cut() && !p.quoted {
@@ -55,7 +56,7 @@ func (p *Packet) end(addr netip.Addr, port uint16) string {
 }
 
 // words says what the IP packet carries.
-func (p *Packet) words() string {
+func (p *Packet) words(n Names) string {
 	text := string(p.Kind)
 	switch p.Kind {
 	case TCP:
@@ -75,9 +76,9 @@ func (p *Packet) words() string {
 	case PacketTooBig:
 		text += fmt.Sprintf(" (mtu %d)", p.MTU)
 	case NeighborSolicitation:
-		text += fmt.Sprintf(" who has %s", p.ND.Target)
+		text += fmt.Sprintf(" who has %s", n.Of(p.ND.Target))
 	case NeighborAdvertisement:
-		text += fmt.Sprintf(" %s is at %s", p.ND.Target, show(p.ND.LinkLayer))
+		text += fmt.Sprintf(" %s is at %s", n.Of(p.ND.Target), n.OfMAC(p.ND.LinkLayer))
 	case Other, IPFragment:
 		text = fmt.Sprintf("protocol %d, %d bytes", p.Protocol, p.size)
 	}
@@ -91,17 +92,19 @@ func (p *Packet) words() string {
 }
 
 // String is as in "ARP who has 192.168.0.1, tell 192.168.0.2".
-func (a *ARP) String() string {
+func (a *ARP) String() string { return a.text(Names{}) }
+
+func (a *ARP) text(n Names) string {
 	switch a.Op {
 	case 1:
 		if a.SenderIP == a.TargetIP {
-			return fmt.Sprintf("ARP announcement: %s is at %s", a.SenderIP, a.SenderMAC)
+			return fmt.Sprintf("ARP announcement: %s is at %s", n.Of(a.SenderIP), n.OfMAC(a.SenderMAC))
 		}
-		return fmt.Sprintf("ARP who has %s, tell %s", a.TargetIP, a.SenderIP)
+		return fmt.Sprintf("ARP who has %s, tell %s", n.Of(a.TargetIP), n.Of(a.SenderIP))
 	case 2:
-		return fmt.Sprintf("ARP %s is at %s", a.SenderIP, a.SenderMAC)
+		return fmt.Sprintf("ARP %s is at %s", n.Of(a.SenderIP), n.OfMAC(a.SenderMAC))
 	}
-	return fmt.Sprintf("ARP operation %d, sender %s, target %s", a.Op, a.SenderIP, a.TargetIP)
+	return fmt.Sprintf("ARP operation %d, sender %s, target %s", a.Op, n.Of(a.SenderIP), n.Of(a.TargetIP))
 }
 
 // Reason says in words why an ICMP error was sent, as "host unreachable"; "" for

@@ -79,12 +79,13 @@ func (w Window) First(m Match) *Packet {
 }
 
 // String is the story: one line a packet, with the time since the first.
-func (w Window) String() string {
-	return story(w.all())
-}
+func (w Window) String() string { return w.Story(Names{}) }
+
+// Story is the same with the names of who has which address.
+func (w Window) Story(n Names) string { return story(w.all(), n) }
 
 // story writes one line a packet, in columns, with the time since the first.
-func story(packets []*Packet) string {
+func story(packets []*Packet, n Names) string {
 	place, clock := 0, 0
 	for _, p := range packets {
 		place = max(place, len(p.Where()))
@@ -92,7 +93,7 @@ func story(packets []*Packet) string {
 	}
 	var text strings.Builder
 	for _, p := range packets {
-		fmt.Fprintf(&text, "%*s  %-*s  %s  %s\n", clock, since(packets[0], p), place, p.Where(), p.Direction.arrow(), p.summary())
+		fmt.Fprintf(&text, "%*s  %-*s  %s  %s\n", clock, since(packets[0], p), place, p.Where(), p.Direction.arrow(), p.Summary(n))
 	}
 	return text.String()
 }

@@ -262,7 +262,7 @@ func ruleFacts(before, after []RuleEntry) []explain.Rule {
 	}
 	var all []explain.Rule
 	for _, r := range after {
-		e := explain.Rule{Text: r.Text, Counted: r.Counted, Packets: r.Packets, Moved: r.Packets}
+		e := explain.Rule{Text: r.Text, Hooks: r.Hooks, Counted: r.Counted, Packets: r.Packets, Moved: r.Packets}
 		// The same text twice are rules of two families, or one that was typed
 		// twice: they stand in the same order both times.
 		if was := earlier[r.Text]; len(was) > 0 {

@@ -153,6 +153,10 @@ type RuleEntry struct {
 	Text           string // as iptables-save prints it; others' nftables rules as nft does
 	Counted        bool   // whether the rule counts; rules of nft may not
 	Packets, Bytes uint64
+	// Hooks are those from which packets reach the rule, as iptables and nft name
+	// them in lower case ("forward"): several in a chain that several jump to, none
+	// in one that nobody does.
+	Hooks []string
 }
 
 // String is the text with what was counted.
@@ -170,7 +174,7 @@ func (n *Node) Rules() []RuleEntry {
 	n.must(err, "list the packet filter's rules")
 	all := make([]RuleEntry, 0, len(list))
 	for _, c := range list {
-		all = append(all, RuleEntry{c.Text, c.Counter, c.Packets, c.Bytes})
+		all = append(all, RuleEntry{c.Text, c.Counter, c.Packets, c.Bytes, c.Hooks})
 	}
 	return all
 }

@@ -150,24 +150,24 @@ func create(folder, name, extension string) (*os.File, error) {
 }
 
 // Story is every packet of the lab in order, one a line, under the headings of
-// Step.
+// Step, with the names of the nodes that have the addresses now.
 func (l *Lab) Story() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", l.TB.Name())
-	all := l.recording.All()
+	names := l.Names()
 	steps := l.Steps()
 	if len(steps) == 0 {
-		b.WriteString(all.String())
+		b.WriteString(l.recording.All().Story(names))
 		return b.String()
 	}
 	end := l.recording.Mark()
-	b.WriteString(l.recording.Window(l.start, steps[0].At).String())
+	b.WriteString(l.recording.Window(l.start, steps[0].At).Story(names))
 	for i, s := range steps {
 		next := end
 		if i+1 < len(steps) {
 			next = steps[i+1].At
 		}
-		fmt.Fprintf(&b, "\n%s\n%s", s.Name, l.recording.Window(s.At, next))
+		fmt.Fprintf(&b, "\n%s\n%s", s.Name, l.recording.Window(s.At, next).Story(names))
 	}
 	return b.String()
 }

@@ -78,7 +78,7 @@ func listenerFaults(f family) []*fault {
 				l.run("gateway", "nft", "flush ruleset")
 				l.node("gateway").Masquerade(harness.NAT{Source: f.net(1), Out: "eth1"})
 			},
-			packet: "echo reply", node: "server", end: "no route", seen: never("server", "echo request", "server:eth0", ttl63), cause: "server has no route to " + f.addr(1, 2),
+			packet: "echo reply", node: "server", end: "no route", seen: never("server", "echo request", "server:eth0", ttl63), cause: "server has no route to client (" + f.addr(1, 2),
 		},
 		{
 			name: "masquerade for the wrong source", in: "Masquerade", at: "masquerade", reply: true, programs: []string{"nft"},
@@ -86,7 +86,7 @@ func listenerFaults(f family) []*fault {
 				l.run("gateway", "nft", "flush ruleset")
 				l.node("gateway").Masquerade(harness.NAT{Source: f.net(7), Out: "eth0"})
 			},
-			packet: "echo reply", node: "server", end: "no route", seen: never("server", "echo request", "server:eth0", ttl63), cause: "server has no route to " + f.addr(1, 2),
+			packet: "echo reply", node: "server", end: "no route", seen: never("server", "echo request", "server:eth0", ttl63), cause: "server has no route to client (" + f.addr(1, 2),
 		},
 		{
 			name: "the source is translated to an address that nobody has", in: "Masquerade", at: "masquerade", reply: true, programs: []string{"nft"},

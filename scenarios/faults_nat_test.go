@@ -18,7 +18,7 @@ func natFaults(f family) []*fault {
 		{
 			name: "masquerade is missing", in: "Masquerade", at: "masquerade", reply: true, programs: []string{"nft"},
 			plant:  func(l *planted) { l.run("gateway", "nft", "flush ruleset") },
-			packet: "echo reply", node: "server", end: "no route", seen: never("server", "echo request", "server:eth0", ttl63), cause: "server has no route to " + f.addr(1, 2),
+			packet: "echo reply", node: "server", end: "no route", seen: never("server", "echo request", "server:eth0", ttl63), cause: "server has no route to client (" + f.addr(1, 2),
 		},
 		{
 			name: "answers are not tracked", in: "Masquerade", at: "masquerade", reply: true,
@@ -66,7 +66,7 @@ func natFaults(f family) []*fault {
 		{
 			name: "the web server has no way back", in: "PortForward", at: "forward", reply: true,
 			plant:  func(l *planted) { l.node("web").DelRoute("default", f.addr(1, 254)) },
-			packet: "TCP SYN-ACK", node: "web", end: "no route", seen: never("web", "TCP SYN", "web:eth0", ttl63), cause: "web has no route to " + f.addr(9, 2),
+			packet: "TCP SYN-ACK", node: "web", end: "no route", seen: never("web", "TCP SYN", "web:eth0", ttl63), cause: "web has no route to client (" + f.addr(9, 2),
 		},
 		{
 			name: "the web server is filtered", in: "PortForward", at: "forward",

@@ -14,12 +14,12 @@ func routeFaults(f family) []*fault {
 		{
 			name: "the sender has no route", in: "Router", at: "forwarding",
 			plant:  func(l *planted) { l.node("ns0").DelRoute(f.net(2), f.addr(1, 1)) },
-			packet: "echo request", node: "ns0", end: "no route", seen: "it never left ns0", cause: "ns0 has no route to " + two,
+			packet: "echo request", node: "ns0", end: "no route", seen: "it never left ns0", cause: "ns0 has no route to ns1 (" + two,
 		},
 		{
 			name: "the target has no way back", in: "Router", at: "forwarding", reply: true,
 			plant:  func(l *planted) { l.node("ns1").DelRoute(f.net(1), f.addr(2, 1)) },
-			packet: "echo reply", node: "ns1", end: "no route", seen: reply, cause: "ns1 has no route to " + one,
+			packet: "echo reply", node: "ns1", end: "no route", seen: reply, cause: "ns1 has no route to ns0 (" + one,
 		},
 		{
 			name: "the target's mask is too wide", in: "Router", at: "forwarding", reply: true,
@@ -74,14 +74,14 @@ func routeFaults(f family) []*fault {
 		{
 			name: "the host's other address is unreachable", in: "HostGateway", at: "each reached",
 			plant:  func(l *planted) { l.node("ns1").DelRoute("default", f.addr(1, 254)) },
-			packet: "echo request", node: "ns1", end: "no route", seen: "it never left ns1", cause: "ns1 has no route to " + f.addr(9, 1),
+			packet: "echo request", node: "ns1", end: "no route", seen: "it never left ns1", cause: "ns1 has no route to host (" + f.addr(9, 1),
 		},
 		{
 			name: "the host has no way back", in: "HostGateway", at: "each reached", reply: true,
 			plant: func(l *planted) {
 				l.node("host").DelRoute(f.net(1), "", harness.Device("br0"))
 			},
-			packet: "echo reply", node: "host", end: "no route", seen: never("host", "echo request", "host:br0", ttl64), cause: "host has no route to " + f.addr(1, 1),
+			packet: "echo reply", node: "host", end: "no route", seen: never("host", "echo request", "host:br0", ttl64), cause: "host has no route to ns1 (" + f.addr(1, 1),
 		},
 	}
 	for _, kind := range []string{"blackhole", "unreachable", "prohibit"} {

@@ -130,6 +130,7 @@ var verdict = regexp.MustCompile(`(?m)^    the (.+?) ended in (\S+): (.+?); (.*)
 
 func (r *row) try(t *testing.T) {
 	f := r.fault
+	networks := slices.Concat(networks, sizeNetworks)
 	i := slices.IndexFunc(networks, func(n network) bool { return n.name == f.in })
 	require.GreaterOrEqual(t, i, 0, "there is no scenario %s", f.in)
 	var nodes []string

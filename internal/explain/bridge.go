@@ -64,7 +64,7 @@ func (r *reasoner) bridged(v *Verdict, n *Node, bridge string, in, out *Link, p 
 		if in != nil && entry.Interface == in.Name {
 			how = ", by which the frame came"
 		}
-		v.cause("%s: %s believes %s behind %s%s; it is behind %s", n.Name, bridge, mac, entry.Interface, how, out.Name)
+		v.cause("%s: %s believes %s behind %s%s; it is behind %s", n.Name, bridge, r.whose(p.DstMAC), entry.Interface, how, out.Name)
 		return
 	case in != nil && in.Name == out.Name && !in.Port.Hairpin:
 		v.End = BlockedInBridge
@@ -72,6 +72,11 @@ func (r *reasoner) bridged(v *Verdict, n *Node, bridge string, in, out *Link, p 
 		return
 	}
 	if r.down(v, n, out) {
+		return
+	}
+	if size := p.Length - ethernet; out.MTU > 0 && size > out.MTU {
+		v.End = TooBig
+		v.cause("%s:%s has an MTU of %d, the packet has %d bytes, and a bridge says nothing of that", n.Name, out.Name, out.MTU, size)
 		return
 	}
 	state := out.Port
@@ -86,7 +91,7 @@ func (r *reasoner) bridged(v *Verdict, n *Node, bridge string, in, out *Link, p 
 	case in != nil && in.Port != nil && in.Port.Isolated && state.Isolated:
 		v.cause("%s: ports %s and %s of %s are both isolated", n.Name, in.Name, out.Name, bridge)
 	case !group && !learned && !state.Flood:
-		v.cause("%s: %s does not know where %s is, and flood is off on port %s", n.Name, bridge, mac, out.Name)
+		v.cause("%s: %s does not know where %s is, and flood is off on port %s", n.Name, bridge, r.whose(p.DstMAC), out.Name)
 	case group && !broadcast && !state.MulticastFlood:
 		v.cause("%s: mcast_flood is off on port %s of %s, and multicast reaches nobody there", n.Name, out.Name, bridge)
 	case br.VLANs && in != nil && !slices.ContainsFunc(in.Port.VLANs, func(id int) bool { return slices.Contains(state.VLANs, id) }):
@@ -132,6 +137,9 @@ func (r *reasoner) afterOut(v *Verdict, p *capture.Packet) {
 	case peer.XDP:
 		v.Node, v.End, v.Detail = node, FilteredIn, "XDP"
 		v.cause("%s has an XDP program, which sees packets before they are recorded", l.Peer)
+	case l.Peer != "" && peer.MTU > 0 && p.Length-ethernet > peer.MTU:
+		v.End = TooBig
+		v.cause("%s: the other end, %s, takes %d bytes at most, and the packet has %d", l.name(), l.Peer, peer.MTU, p.Length-ethernet)
 	case l.Peer == "":
 		v.End = LinkDown
 		v.cause("%s:%s: there is no other end in the lab", n.Name, l.Name)
@@ -147,13 +155,13 @@ func (r *reasoner) strayed(v *Verdict, p *capture.Packet) {
 	v.End = WrongHost
 	v.Seen, v.Node = p, p.Node
 	mac := p.DstMAC.String()
-	v.cause("the frame is for %s, but %s is %s", mac, p.Where(), r.Node(p.Node).link(p.Interface).MAC)
+	v.cause("the frame is for %s, but %s is %s", r.whose(p.DstMAC), p.Where(), r.Node(p.Node).link(p.Interface).MAC)
 	r.misled(v, p)
 	for _, n := range r.Nodes {
 		for i := range n.Links {
 			if e, ok := n.behind(n.Links[i].Name, mac); ok {
 				if out := r.exit(n, e.Bridge, p); out != nil && out.Name != e.Interface {
-					v.cause("%s: %s believes %s behind %s; it is behind %s", n.Name, e.Bridge, mac, e.Interface, out.Name)
+					v.cause("%s: %s believes %s behind %s; it is behind %s", n.Name, e.Bridge, r.whose(p.DstMAC), e.Interface, out.Name)
 				}
 			}
 		}

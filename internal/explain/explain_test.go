@@ -56,7 +56,7 @@ func request(places ...string) *capture.Flight {
 		node, name, _ := strings.Cut(place[1:], ":")
 		f.Hops = append(f.Hops, &capture.Packet{
 			Node: node, Interface: name, Direction: way, Time: time.Unix(0, int64(i)), Length: 98, SrcMAC: clientMAC, DstMAC: leftMAC,
-			Src: clientAddr, Dst: serverAddr, TTL: 64, Protocol: 1, ICMPType: 8, Kind: capture.EchoRequest,
+			Src: clientAddr, Dst: serverAddr, TTL: 64, Protocol: 1, ICMPType: 8, Fragment: capture.Fragment{DontFragment: true}, Kind: capture.EchoRequest,
 		})
 	}
 	return f
@@ -74,7 +74,9 @@ func TestLastSeenEntering(t *testing.T) {
 		end    End
 		cause  string
 	}{
-		"a rule":          {func(n *Node) { n.Rules = []Rule{{"-t filter -A FORWARD -j DROP", true, 9, 1}} }, FilteredOut, "DROP counted 1"},
+		"a rule": {func(n *Node) {
+			n.Rules = []Rule{{Text: "-t filter -A FORWARD -j DROP", Hooks: []string{"forward"}, Counted: true, Packets: 9, Moved: 1}}
+		}, FilteredOut, "DROP counted 1"},
 		"no forwarding":   {func(n *Node) { n.Sysctls["net.ipv4.ip_forward"] = "0" }, NotForwarded, "ip_forward = 0"},
 		"traffic control": {func(n *Node) { n.Moved["left clsact dropped"] = 1 }, FilteredIn, "clsact (tc) dropped 1"},
 		"egress control":  {func(n *Node) { n.Moved["right clsact dropped"] = 1 }, FilteredOut, "router:right: clsact (tc) dropped 1"},
@@ -100,7 +102,7 @@ func TestLastSeenEntering(t *testing.T) {
 // TestRuleThatDidNotMove is not blamed, though it would drop.
 func TestRuleThatDidNotMove(t *testing.T) {
 	f := network()
-	f.Nodes[1].Rules = []Rule{{"-t filter -A FORWARD -s 10.9.0.0/16 -j DROP", true, 9, 0}}
+	f.Nodes[1].Rules = []Rule{{Text: "-t filter -A FORWARD -s 10.9.0.0/16 -j DROP", Hooks: []string{"forward"}, Counted: true, Packets: 9, Moved: 0}}
 	v := explain(f, request(">client:eth0", "<router:left"))
 	assert.Equal(t, DroppedByStack, v.End)
 	assert.NotContains(t, v.All(), "10.9.0.0")
@@ -127,7 +129,7 @@ func TestTwentyLines(t *testing.T) {
 	f := network()
 	f.Nodes[1].Sysctls["net.ipv4.ip_forward"] = "0"
 	for i := range 100 {
-		f.Nodes[1].Rules = append(f.Nodes[1].Rules, Rule{fmt.Sprintf("-t filter -A INPUT -m comment --comment %d", i), true, 9, 1})
+		f.Nodes[1].Rules = append(f.Nodes[1].Rules, Rule{Text: fmt.Sprintf("-t filter -A INPUT -m comment --comment %d", i), Counted: true, Packets: 9, Moved: 1})
 	}
 	lines := explain(f, request(">client:eth0", "<router:left")).Lines()
 	assert.Len(t, lines, 20)
@@ -141,4 +143,34 @@ func TestNoFacts(t *testing.T) {
 	assert.Contains(t, v.Lines()[0], "last seen entering router:left")
 	v = Explain(Case{From: "client", Target: serverAddr, Network: "tcp"}, &Facts{})
 	assert.Contains(t, v.Lines()[0], "the TCP SYN ended in client")
+}
+
+// TestKernelsReason: what the kernel itself says of the packet is told, and of
+// others not; where nothing else is known it is the end's detail.
+func TestKernelsReason(t *testing.T) {
+	f := network()
+	mine, other, answer := *request("<router:left").First(), *request("<router:left").First(), *request("<router:left").First()
+	other.Src, other.Dst = netip.MustParseAddr("10.0.9.9"), netip.MustParseAddr("10.0.9.8")
+	answer.Kind = capture.EchoReply
+	f.Drops = []Drop{
+		{Node: "router", Reason: "IP_CSUM", Function: "ip_rcv", Packet: &other},
+		{Node: "router", Reason: "XDP", Function: "veth", Packet: &answer},
+		{Node: "server", Reason: "OTHERHOST", Function: "ip_rcv_core", Packet: &mine},
+		{Node: "router", Reason: "IP_INHDR", Function: "ip_forward", Packet: &mine},
+	}
+	v := explain(f, request(">client:eth0", "<router:left"))
+	assert.Equal(t, DroppedByStack, v.End, v.All())
+	assert.Equal(t, "the kernel says IP_INHDR", v.Detail)
+	assert.Contains(t, v.All(), "router: the kernel dropped it in ip_forward: IP_INHDR")
+	for _, no := range []string{"IP_CSUM", "XDP", "OTHERHOST"} {
+		assert.NotContains(t, v.All(), no)
+	}
+	// A cause that can be asked for goes first; the kernel's word is added.
+	f.Nodes[1].Sysctls["net.ipv4.ip_forward"] = "0"
+	v = explain(f, request(">client:eth0", "<router:left"))
+	assert.Equal(t, NotForwarded, v.End)
+	assert.Empty(t, v.Detail)
+	assert.Contains(t, v.All(), "the kernel dropped it in ip_forward: IP_INHDR")
+	f.Drops = []Drop{{Node: "router", Reason: "NOT_SPECIFIED", Function: "ip_forward", Packet: &mine}}
+	assert.Contains(t, explain(f, request(">client:eth0", "<router:left")).All(), "the kernel dropped it in ip_forward, and gives no reason")
 }

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -13,6 +14,10 @@ type Facts struct {
 	// Repeated tells that the probe was sent once more for the explanation and
 	// ended at the same place, so that Moved is what it moved.
 	Repeated bool
+	// Drops are the packets that the kernel threw away meanwhile; NoDrops says why
+	// it can't be asked for them.
+	Drops   []Drop `json:",omitempty"`
+	NoDrops string `json:",omitempty"`
 	// Errors are the questions that the kernel did not answer.
 	Errors []string `json:",omitempty"`
 
@@ -80,10 +85,13 @@ type Forwarding struct {
 
 // Rule is a rule of a packet filter, or a chain's policy of drop.
 type Rule struct {
-	Text    string
+	Text string
+	// Hooks are those from which packets reach the rule.
+	Hooks   []string
 	Counted bool
 	Packets uint64
 	Moved   uint64 // what the repeated probe added
+	at      string // the hook at which it was met
 }
 
 // Connection is a tracked connection: Original and Reply from and to.
@@ -238,23 +246,25 @@ func (n *Node) isOn(name string) bool {
 	return v != "" && v != "0"
 }
 
-// hook is where a rule looks at packets: "prerouting", "input", "forward",
-// "output", "postrouting", else "".
+// hook is where the packet met the rule, or the first hook from which packets
+// reach it: "prerouting", "input", ...; "" for none.
 func (r Rule) hook() string {
-	words := strings.Fields(r.Text)
-	for i, w := range words {
-		if (w == "-A" || w == "-P") && i+1 < len(words) {
-			return strings.ToLower(words[i+1])
+	if r.at == "" && len(r.Hooks) > 0 {
+		return r.Hooks[0]
+	}
+	return r.at
+}
+
+// met tells whether packets meet the rule at one of the hooks, and remembers at
+// which.
+func (r *Rule) met(hooks []string) bool {
+	for _, h := range hooks {
+		if slices.Contains(r.Hooks, h) {
+			r.at = h
+			return true
 		}
 	}
-	// Of nft's own rules the chain's name has to do: "inet filter input: drop".
-	head, _, _ := strings.Cut(strings.ToLower(r.Text), ": ")
-	for _, h := range []string{"prerouting", "postrouting", "input", "output", "forward", "ingress", "egress"} {
-		if strings.Contains(head, h) {
-			return h
-		}
-	}
-	return ""
+	return false
 }
 
 // drops tells whether the rule ends a packet's way.

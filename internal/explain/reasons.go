@@ -13,6 +13,9 @@ func (r *reasoner) reasons(v Verdict) []string {
 	n := r.Node(v.Node)
 	var all []string
 	say := func(format string, args ...any) { all = append(all, n.Name+": "+fmt.Sprintf(format, args...)) }
+	if d, ok := r.dropped(&v); ok {
+		say("%s", d)
+	}
 	for _, l := range r.Lookups {
 		if l.Node != n.Name {
 			continue
@@ -95,7 +98,7 @@ func (n *Node) bridges() bool {
 
 // telling tells whether a counter says more than that packets were there.
 func telling(name string) bool {
-	for _, dull := range []string{"Octets", "NoECTPkts", "InReceives", "OutRequests", "InDelivers", "InMsgs", "OutMsgs", "OutTransmits", "InType", "OutType", "ReasmReqds", "McastPkts", "TcpExtTCP", "TcpExtTW", "NeighborSolicits", "NeighborAdvertisements", "MLD"} {
+	for _, dull := range []string{"IpDefaultTTL", "IpForwarding", "TcpRto", "Octets", "NoECTPkts", "InReceives", "OutRequests", "InDelivers", "InMsgs", "OutMsgs", "OutTransmits", "InType", "OutType", "ReasmReqds", "McastPkts", "TcpExtTCP", "TcpExtTW", "NeighborSolicits", "NeighborAdvertisements", "MLD"} {
 		if strings.Contains(name, dull) {
 			return false
 		}

@@ -70,6 +70,10 @@ func (r *reasoner) onward(v *Verdict, n *Node, p *capture.Packet, to netip.Addr,
 	case p != nil && p.TTL == 1:
 		v.End = TTLExceeded
 		v.cause("%s: it came with ttl 1, and a router takes one away", n.Name)
+		r.unsaid(v, n)
+		return
+	case p != nil && tooBig(v, n, p, way):
+		r.unsaid(v, n)
 		return
 	}
 	if rule, ok := n.dropRule("forward"); ok && p != nil {
@@ -110,11 +114,6 @@ func (r *reasoner) outward(v *Verdict, n *Node, p *capture.Packet, to netip.Addr
 		v.controlled(FilteredOut, n, device.Name, kind)
 		return
 	}
-	if p != nil && device.MTU > 0 && p.Length-14 > device.MTU {
-		v.End = TooBig
-		v.cause("%s:%s has an MTU of %d, the packet has %d bytes", n.Name, device.Name, device.MTU, p.Length-14)
-		return
-	}
 	if r.unresolved(v, n, next, way.Device) {
 		return
 	}
@@ -141,8 +140,9 @@ func (r *reasoner) refusedByRoute(v *Verdict, n *Node, to netip.Addr, way Route)
 		if r.cutOff(v, n, to) {
 			return true
 		}
+		tooSmall(v, n, r.Facts, to)
 		v.End = NoRoute
-		v.cause("%s has no route to %s: %s", n.Name, to, way)
+		v.cause("%s has no route to %s: %s", n.Name, r.who(to), way)
 		for _, e := range n.Routes {
 			if strings.Contains(e, ":") != to.Is6() || strings.HasPrefix(e, "fe80::/64") {
 				continue
@@ -332,6 +332,15 @@ func (r *reasoner) byStack(v *Verdict, n *Node) {
 	if counter := n.discarding(); counter != "" {
 		v.Detail = counter
 		v.cause("%s: the counter %s moved by %d", n.Name, counter, n.Moved[counter])
+		return
+	}
+	v.Node = n.Name
+	if d, ok := r.dropped(v); ok {
+		v.Detail = "the kernel says " + d.Reason
+		if d.unspecified() {
+			v.Detail = "in " + d.Function
+		}
+		v.cause("%s: %s", n.Name, d)
 		return
 	}
 	if len(v.Cause) == 0 {

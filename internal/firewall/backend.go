@@ -51,7 +51,10 @@ type Counted struct {
 	// names of table and chain before it ("inet firewalld POST: oifname
 	// \"eth0\" masquerade"); what is not understood appears as [its name]. A
 	// policy other than ACCEPT is a line too: "-t filter -P FORWARD DROP".
-	Text    string
+	Text string
+	// Hooks are those from which packets reach the rule, "forward" or "input":
+	// several in a chain that several jump to, none in one that nobody does.
+	Hooks   []string
 	Family  Family // 0 for a rule about both, or about neither (bridge, ARP)
 	ID      ID     // 0 for a rule that is not of this Backend
 	Counter bool   // whether it counts at all; rules and policies of nft may not

@@ -77,9 +77,7 @@ func listLegacy(n *ns.Namespace) ([]listed, error) {
 			if err != nil {
 				return nil, err
 			}
-			for _, line := range lines {
-				all = append(all, listed{line.counted(family), fromLegacy})
-			}
+			all = append(all, ofSaved(lines, family, fromLegacy)...)
 		}
 	}
 	return all, nil
@@ -115,6 +113,12 @@ func saved(n *ns.Namespace, program, table string) ([]savedLine, error) {
 	return parseSave(out)
 }
 
-func (l savedLine) counted(f Family) Counted {
-	return Counted{Text: l.text, Family: f, Counter: true, Packets: l.packets, Bytes: l.bytes}
+// ofSaved are the lines of one table as rules.
+func ofSaved(lines []savedLine, f Family, source string) []listed {
+	hooks := savedHooks(lines)
+	all := make([]listed, len(lines))
+	for i, l := range lines {
+		all[i] = listed{Counted{Text: l.text, Hooks: hooks[l.chain], Family: f, Counter: true, Packets: l.packets, Bytes: l.bytes}, source}
+	}
+	return all
 }

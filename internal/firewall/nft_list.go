@@ -48,16 +48,20 @@ func (b *nft) listAll() ([]listed, error) {
 	if err != nil {
 		return nil, err
 	}
+	hooks := nftHooks(chains, lines)
 	for _, c := range chains {
+		at := hooks[chainKey(byte(c.Table.Family), c.Table.Name, c.Name)]
 		if read[tableID{byte(c.Table.Family), c.Table.Name}] {
 			continue
 		}
 		if c.Policy != nil && *c.Policy == nftables.ChainPolicyDrop {
-			all = append(all, listed{Counted{Text: policyText(c), Family: familyOf(byte(c.Table.Family))}, fromNFTables})
+			all = append(all, listed{Counted{Text: policyText(c), Hooks: at, Family: familyOf(byte(c.Table.Family))}, fromNFTables})
 		}
 		for _, line := range lines {
 			if line.chain == c.Name && line.table == c.Table.Name && line.family == byte(c.Table.Family) {
-				all = append(all, listed{b.counted(line), fromNFTables})
+				rule := b.counted(line)
+				rule.Hooks = at
+				all = append(all, listed{rule, fromNFTables})
 			}
 		}
 	}
@@ -113,9 +117,7 @@ func byPrograms(n *ns.Namespace, lines []nftLine, chains []*nftables.Chain) (all
 				continue // it has rules that nft added, which the program does not show
 			}
 			read[id] = true
-			for _, line := range saved {
-				all = append(all, listed{line.counted(family), fromNFTables})
-			}
+			all = append(all, ofSaved(saved, family, fromNFTables)...)
 		}
 	}
 	return all, read, nil

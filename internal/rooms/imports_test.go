@@ -25,9 +25,10 @@ var allowed = map[string][]string{
 	"assert":            {"capture", "harness", "internal/deadline", "internal/explain", "internal/journal"},
 	"capture":           {"internal/ns"},
 	"cmd/netrig":        {"internal/compare", "internal/kernels", "internal/vm", "internal/vm/guest"},
-	"harness":           {"capture", "internal/deadline", "internal/explain", "internal/firewall", "internal/journal", "internal/link", "internal/ns", "internal/sandbox", "internal/try"},
+	"harness":           {"capture", "internal/deadline", "internal/drops", "internal/explain", "internal/firewall", "internal/journal", "internal/link", "internal/ns", "internal/sandbox", "internal/try"},
 	"internal/compare":  {"internal/journal"},
 	"internal/deadline": {"internal/ns"},
+	"internal/drops":    {},
 	"internal/explain":  {"capture"},
 	"internal/firewall": {"internal/deadline", "internal/ns"},
 	"internal/journal":  {"capture"},
@@ -47,6 +48,10 @@ var allowed = map[string][]string{
 // take their place (docs/dependencies.md).
 var seams = map[string][]string{
 	"github.com/cavaliergopher/cpio":     {"internal/vm"},
+	"github.com/cilium/ebpf":             {"internal/drops"},
+	"github.com/cilium/ebpf/asm":         {"internal/drops"},
+	"github.com/cilium/ebpf/btf":         {"internal/drops"},
+	"github.com/cilium/ebpf/link":        {"internal/drops"},
 	"github.com/go-ping/ping":            {"assert"},
 	"github.com/google/gopacket":         {"capture"},
 	"github.com/google/gopacket/layers":  {"capture"},
