@@ -35,6 +35,7 @@ type Lab struct {
 	steps     []Step
 	start     capture.Mark
 	explained []explanation
+	died      *died  // of the last explanation
 	scratch   string // folder of the lab's own, made when first needed
 	journal   *Journal
 }

@@ -74,9 +74,9 @@ func (l *Lab) artifacts() (string, error) {
 // saved names the files.
 func (l *Lab) saved() string {
 	if len(l.explained) > 0 {
-		return "story.txt, lab.pcapng, state.json and explain.txt"
+		return "story.txt, lab.pcapng, state.json, explain.txt, " + pictures
 	}
-	return "story.txt, lab.pcapng and state.json"
+	return "story.txt, lab.pcapng, state.json, " + pictures
 }
 
 func (l *Lab) saveTo(folder string) error {
@@ -123,7 +123,10 @@ func (l *Lab) saveExplanations(folder string) error {
 	if err != nil {
 		return fmt.Errorf("write the state of the nodes: %w", err)
 	}
-	return write(folder, "state", ".json", append(state, '\n'))
+	if err := write(folder, "state", ".json", append(state, '\n')); err != nil {
+		return err
+	}
+	return l.savePictures(folder, facts)
 }
 
 func write(folder, name, extension string, text []byte) error {
