@@ -24,7 +24,7 @@ const module = "github.com/netrig/netrig/"
 var allowed = map[string][]string{
 	"assert":            {"capture", "harness", "internal/deadline", "internal/explain", "internal/journal"},
 	"capture":           {"internal/ns"},
-	"cmd/netrig":        {"internal/compare", "internal/kernels", "internal/vm", "internal/vm/guest"},
+	"cmd/netrig":        {"internal/compare", "internal/journal", "internal/kernels", "internal/matrix", "internal/vm", "internal/vm/guest"},
 	"harness":           {"capture", "internal/deadline", "internal/explain", "internal/firewall", "internal/journal", "internal/link", "internal/ns", "internal/sandbox", "internal/try"},
 	"internal/compare":  {"internal/journal"},
 	"internal/deadline": {"internal/ns"},
@@ -33,6 +33,7 @@ var allowed = map[string][]string{
 	"internal/journal":  {"capture"},
 	"internal/kernels":  {},
 	"internal/link":     {"internal/ns"},
+	"internal/matrix":   {"internal/compare", "internal/journal", "internal/kernels", "internal/vm"},
 	"internal/ns":       {},
 	"internal/oracle":   {"harness", "internal/deadline", "internal/link", "internal/ns", "internal/sandbox"},
 	"internal/sandbox":  {},
