@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,8 +58,8 @@ func build(ctx context.Context, c *Config, to string) ([]binary, error) {
 
 // list are the names of the tests.
 func (b *binary) list(ctx context.Context, run, skip string) (names []string, err error) {
-	first := func(pattern string) string { return levels(pattern)[0] }
-	cmd := exec.CommandContext(ctx, b.path, "-test.list="+first(run))
+	// An empty one would not list the tests but run them.
+	cmd := exec.CommandContext(ctx, b.path, "-test.list="+cmp.Or(levels(run)[0], "."))
 	cmd.Dir = b.dir
 	var says bytes.Buffer
 	cmd.Stderr = &says

@@ -51,35 +51,37 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 			return nil, err
 		}
 	}
-	for _, column := range columns {
-		if err := column.prepare(results); err != nil {
-			return nil, err
-		}
-	}
 	r := &Result{config: &c, Columns: columns, binaries: binaries}
-	if err := r.first(ctx); err != nil {
+	if err := r.run(ctx, results); err != nil {
 		return nil, err
-	}
-	if err := r.compare(); err != nil {
-		return nil, err
-	}
-	if c.Repeat > 1 {
-		if err := r.repeat(ctx); err != nil {
-			return nil, err
-		}
-	}
-	c.Progress.Done()
-	if c.Record != "" {
-		if err := r.record(); err != nil {
-			return nil, err
-		}
-	}
-	if c.Keep != "" {
-		if err := r.keep(results); err != nil {
-			return nil, err
-		}
 	}
 	return r, nil
+}
+
+// run runs the tests and compares, with its files in the folder given.
+func (r *Result) run(ctx context.Context, results string) error {
+	for _, column := range r.Columns {
+		if err := column.prepare(results); err != nil {
+			return err
+		}
+	}
+	steps := []func() error{func() error { return r.first(ctx) }, r.compare}
+	if r.config.Repeat > 1 {
+		steps = append(steps, func() error { return r.repeat(ctx) })
+	}
+	if r.config.Record != "" {
+		steps = append(steps, r.record)
+	}
+	if r.config.Keep != "" {
+		steps = append(steps, func() error { return r.keep(results) })
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	r.config.Progress.Done()
+	return nil
 }
 
 // first runs everything once on every kernel.
