@@ -11,15 +11,18 @@ OUT := out
 ARTIFACTS ?= $(OUT)/failed
 FUZZTIME  ?= 10s
 
+# Whose behaviour is recorded: Debian's from 2021 on, one of them in the full flavour too.
+baselines := debian/bullseye,debian/bookworm,debian/bookworm:full,debian/trixie,debian/trixie-backports=6.18,debian/sid,debian/trixie-backports
+
 tools := internal/tools
 suite := WHO=$(WHO) ARTIFACTS='$(ARTIFACTS)' $(tools)/test.sh $(if $(RUN),-run '$(RUN)')
 
 .DEFAULT_GOAL := help
-.PHONY: help test vm race stress bench benchstat cover fuzz lint fmt packages clean
+.PHONY: help test vm matrix baseline kernels-page race stress bench benchstat cover fuzz lint fmt packages clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  Variables: PKG=./scenarios RUN=TestRouter COUNT=20 KERNEL=debian/trixie WHO=root|user|both ARTIFACTS=DIR FUZZTIME=1m"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  Variables: PKG=./scenarios RUN=TestRouter COUNT=20 KERNEL=debian/trixie KERNELS=A,B WHO=root|user|both ARTIFACTS=DIR FUZZTIME=1m"
 
 test: ## Every test, as root and as an ordinary user; installs missing Debian packages
 	@$(suite) -count=$(COUNT) $(PKG)
@@ -30,6 +33,17 @@ vm: ## The tests of virtual machines, and the six scenarios in one (KERNEL=debia
 	@CGO_ENABLED=0 go build -o $(OUT)/netrig ./cmd/netrig
 	@go test -count=1 -exec '$(CURDIR)/$(OUT)/netrig vm --kernel $(or $(KERNEL),debian/bookworm)' \
 	  -run '$(or $(RUN),^Test(VethPair|Bridge|Router|HostGateway|Masquerade|PortForward)$$)' ./scenarios
+
+matrix: ## Scenarios on two kernels in machines, compared with testdata/baseline (KERNELS=debian/bookworm,running RUN=TestRouter)
+	@KERNELS='$(KERNELS)' RUN='$(RUN)' $(tools)/matrix.sh --baseline testdata/baseline --json $(OUT)/matrix
+
+baseline: COUNT := 3
+baseline: ## Record testdata/baseline anew, of all scenarios on seven kernels, COUNT times each, and docs/kernels.md
+	@KERNELS='$(or $(KERNELS),$(baselines))' RUN='$(or $(RUN),.)' CI=1 $(tools)/matrix.sh --once --count $(COUNT) --record testdata/baseline --json $(OUT)/baseline || [ $$? = 1 ]
+	@$(MAKE) --no-print-directory kernels-page
+
+kernels-page: ## Write docs/kernels.md from testdata/baseline
+	@go test -count=1 -run '^TestKernelsPage$$' ./internal/compare -update
 
 race: ## The same under the race detector, COUNT times
 	@$(suite) -race -count=$(COUNT) -timeout=60m $(PKG)

@@ -30,7 +30,9 @@ func (b *Bridge) SetAgeing(d time.Duration) {
 	b.node.lab.TB.Helper()
 	b.node.must(checkAgeing(d), "bridge %s", b.name)
 	attrs, ticks := netlink.NewLinkAttrs(), uint32(d/userHZ)
-	attrs.Name, attrs.Index = b.name, b.index
+	// By its name: told the index too, kernels before 6.2 take the name for a new
+	// one, and refuse since the bridge is up.
+	attrs.Name = b.name
 	err := b.node.route.LinkModify(&netlink.Bridge{LinkAttrs: attrs, AgeingTime: &ticks})
 	b.node.must(err, "set the ageing time of the bridge %s to %s", b.name, d)
 	b.settings.ageing = d

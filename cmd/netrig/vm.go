@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/netrig/netrig/internal/journal"
 	"github.com/netrig/netrig/internal/kernels"
 	"github.com/netrig/netrig/internal/vm"
 )
@@ -37,7 +38,8 @@ The kernel is one of
 
 Inside, the tests have the caller's environment less what is about this machine,
 NETRIG_REQUIRE=1 unless it is set, no network but their own, and the directories
-testdata of the package and of those above it in its module.
+testdata of the package and of those above it in its module. Journals that
+NETRIG_JOURNAL=DIR asks for come back into DIR, one kernel to a folder.
 
 Examples:
 
@@ -137,9 +139,20 @@ func configOf(c *cli.Command, kernel *kernels.Kernel, cache *kernels.Cache) (*vm
 	if sameFile(os.Stdout, os.Stderr) {
 		stderr = stdout
 	}
+	var back []string
+	if dir := os.Getenv(journal.Variable); dir != "" {
+		if !filepath.IsAbs(dir) {
+			return nil, fmt.Errorf("%s=%s: name the folder by its absolute path: go test runs each package in its own", journal.Variable, dir)
+		}
+		if err := os.MkdirAll(dir, 0o777); err != nil { //nolint:gosec // as the umask says
+			return nil, fmt.Errorf("%s: the folder of the journals can't be made: %w", journal.Variable, err)
+		}
+		back = append(back, dir)
+	}
 	return &vm.Config{
 		Kernel: kernel, Self: self, Args: args, Env: os.Environ(), Dir: dir,
 		Memory: c.Int("memory"), Accel: vm.Accel(c.String("accel")),
+		Return:   back,
 		Programs: c.StringSlice("program"), Files: c.StringSlice("file"),
 		Without: c.StringSlice("without-module"), Append: c.StringSlice("append"),
 		Stdout: stdout, Stderr: stderr, CacheDir: cache.Dir(),

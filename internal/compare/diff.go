@@ -245,6 +245,12 @@ func sysctls(before, after []*journal.Process) []Difference {
 				names[name] = !ignoredSysctl(name)
 			}
 		}
+		for _, f := range families {
+			if has := [2]bool{hasFamily(f, a), hasFamily(f, b)}; has[0] != has[1] {
+				found[f] = Difference{Kind: Sysctls, What: "sysctls " + f + "*", Field: "in a fresh namespace", Before: presence[has[0]], After: presence[has[1]], Verdict: Note}
+				maps.DeleteFunc(names, func(name string, _ bool) bool { return familyOf(name) == f })
+			}
+		}
 		for name, compared := range names {
 			if s := (sides{settingAt(name, a), settingAt(name, b)}); compared && s.counts(Sysctls) {
 				d := Difference{Kind: Sysctls, What: "sysctl " + name, Field: "in a fresh namespace", Before: s.before[0], After: s.after[0], Verdict: Worse}
@@ -278,6 +284,20 @@ func settingsOf(pkg string, all []*journal.Process) (settings []map[string]strin
 	return settings
 }
 
+// presence is what a difference says of a whole family.
+var presence = map[bool]string{true: present}
+
+func hasFamily(family string, all []map[string]string) bool {
+	for _, settings := range all {
+		for name := range settings {
+			if familyOf(name) == family {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func settingAt(name string, runs []map[string]string) []string {
 	values := make([]string, len(runs))
 	for i, s := range runs {
@@ -286,7 +306,7 @@ func settingAt(name string, runs []map[string]string) []string {
 		case is && value == "":
 			values[i] = "empty"
 		case is:
-			values[i] = value
+			values[i] = quietSetting(name, value)
 		}
 	}
 	return values

@@ -30,7 +30,7 @@ const (
 
 // Kinds are all kinds in the order in which they are told.
 func Kinds() []Kind {
-	return []Kind{Outcomes, Answers, Packets, Order, Interfaces, Addresses, Routes, Neighbours, Bridges, Connections, Counters, Sysctls, Times}
+	return []Kind{Outcomes, Answers, Packets, Order, Interfaces, Addresses, Routes, Neighbours, Bridges, Connections, Counters, Sysctls, Configurations, Times}
 }
 
 // place is where something was observed, and what it is called there.

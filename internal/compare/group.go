@@ -3,6 +3,7 @@ package compare
 import (
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -83,4 +84,24 @@ func isAddress(text string) bool {
 	}
 	_, err := netip.ParseAddrPort(text)
 	return err == nil
+}
+
+// Rare are the tests with a difference for the worse that fewer than so many
+// tests show alike: it may be chance.
+func (r *Result) Rare(tests int) (names []string) {
+	for _, g := range r.groups() {
+		if of := g.tests(); g.all[0].Verdict == Worse && len(of) < tests {
+			names = append(names, of...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Judge sets the status by the differences that are there.
+func (r *Result) Judge() {
+	r.Status = StatusSame
+	if slices.ContainsFunc(r.Differences, func(d Difference) bool { return d.Verdict == Worse }) {
+		r.Status = StatusWorse
+	}
 }

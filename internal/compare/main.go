@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/netrig/netrig/internal/baseline"
 	"github.com/netrig/netrig/internal/journal"
 )
 
@@ -19,10 +20,12 @@ const usage = `netrig compare - tell what changed between two runs of the tests
     netrig compare [options] BEFORE AFTER
 
 BEFORE and AFTER are folders of journals, which tests write with
-NETRIG_JOURNAL=DIR. Told are tests that end otherwise, and observed behaviour
+NETRIG_JOURNAL=DIR and netrig matrix with --json, or files of them
+(KERNEL.journals.zst, as in testdata/baseline). Told are tests that end otherwise, and observed behaviour
 that changed although the tests still pass: answers, TTLs, the way of packets,
 ICMP errors and who sent them, links, addresses, routes, neighbours, bridges,
-tracked connections, counters, and the sysctls of a fresh namespace.
+tracked connections, counters, the sysctls of a fresh namespace, and the options
+that the kernels were built with, where they are known.
 
 A side may be several runs: of one folder that was written with -count, or of
 several folders with commas between. A difference counts only when every run of
@@ -54,6 +57,9 @@ Examples:
     In a GitHub job:
         netrig compare --format markdown before after >> "$GITHUB_STEP_SUMMARY"
 
+    A kernel with what was once recorded of another:
+        netrig compare testdata/baseline/6.1.0-50-cloud-amd64_6.1.176-1.journals.zst after
+
     Changed defaults are known, all else is not to change:
         netrig compare --allow sysctls,addresses before after
 `
@@ -76,7 +82,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	sides := make([][]*journal.Folder, len(folders))
 	for i, side := range folders {
 		for _, path := range strings.Split(side, ",") {
-			f, err := journal.Read(path)
+			f, err := baseline.Read(path)
 			if err != nil {
 				return fail(err)
 			}

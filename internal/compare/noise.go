@@ -169,6 +169,12 @@ var uncountedCounters = []string{
 	"IpInReceives", "IpInDelivers", "IpOutRequests", "IpOutTransmits", "Ip*ForwDatagrams", "Ip*NoRoutes", "Icmp*InErrors",
 }
 
+// newCounters are those that a kernel got since 5.10, the oldest that is looked
+// at, as far as the tests meet them.
+var newCounters = []string{
+	"Ip*OutTransmits", // 6.10: packets handed to a device, by those that it made as well
+}
+
 // ignoredObject tells whether a thing in a node is not compared at all; sums
 // tells whether the lab had packets that are uncounted.
 func ignoredObject(o journal.Object, sums bool) bool {
@@ -226,8 +232,9 @@ var quietSysctls = []struct{ name, why string }{
 	{"net.ipv4.tcp_max_tw_buckets", "by the machine's memory"},
 	{"net.ipv4.tcp_max_syn_backlog", "by the machine's memory"},
 	{"net.ipv4.tcp_max_orphans", "by the machine's memory"},
-	{"net.ipv4.tcp_*_hash_entries", "by the machine's memory"},
-	{"net.ipv4.udp_*_hash_entries", "by the machine's memory"},
+	{"net.ipv4.tcp_*hash_entries", "by the machine's memory"},
+	{"net.ipv4.udp_*hash_entries", "by the machine's memory"},
+	{"net.netfilter.nf_log.*", "only while a module that logs is loaded"},
 	{"net.ipv?.neigh.*.unres_qlen*", "by the size of the kernel's structures"},
 	{"net.ipv4.inet_peer_threshold", "by the machine's memory"},
 	{"net.ipv?.fib_*_hash*", "by the machine's memory"},
@@ -247,6 +254,31 @@ var quietSysctls = []struct{ name, why string }{
 	{"net.unix.max_dgram_qlen", "copied from the machine"},
 	{"net.ipv?.conf.tunl0.*", "only while a module of tunnels is loaded"},
 	{"net.ipv?.conf.sit0.*", "only while a module of tunnels is loaded"},
+}
+
+// quietSetting replaces a value that stands for the same.
+func quietSetting(name, value string) string {
+	if name == "net.ipv4.tcp_rmem" || name == "net.ipv4.tcp_wmem" {
+		// The least and the first size of a buffer; the third number, the largest, is
+		// by the machine's memory.
+		if numbers := strings.Fields(value); len(numbers) == 3 {
+			return strings.Join(numbers[:2], " ")
+		}
+	}
+	return value
+}
+
+// families are sysctls that come with a module, by the start of their names.
+// Where one side has none of a family, it is told once, and is no change for the
+// worse: other tests may not have needed the module.
+var families = []string{"net.netfilter.nf_conntrack_", "net.netfilter.nf_flowtable", "net.bridge.", "net.mptcp.", "net.sctp.", "net.vrf.", "net.mpls.", "net.rxrpc.", "net.smc.", "net.can."}
+
+func familyOf(name string) string {
+	at := slices.IndexFunc(families, func(f string) bool { return strings.HasPrefix(name, f) })
+	if at < 0 {
+		return ""
+	}
+	return families[at]
 }
 
 func ignoredSysctl(name string) bool {

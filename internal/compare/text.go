@@ -10,19 +10,20 @@ import (
 
 // headings are what the differences of a kind are told under.
 var headings = map[Kind]string{
-	Outcomes:    "Tests that end otherwise",
-	Answers:     "What nodes reach, and what they are told",
-	Packets:     "Packets on the wire",
-	Order:       "Order of packets at an interface",
-	Interfaces:  "Interfaces",
-	Addresses:   "Addresses",
-	Routes:      "Routes",
-	Neighbours:  "Neighbours",
-	Bridges:     "Bridges",
-	Connections: "Tracked connections",
-	Counters:    "Counters of the protocols",
-	Sysctls:     "Sysctls of a fresh namespace",
-	Times:       "Times",
+	Outcomes:       "Tests that end otherwise",
+	Answers:        "What nodes reach, and what they are told",
+	Packets:        "Packets on the wire",
+	Order:          "Order of packets at an interface",
+	Interfaces:     "Interfaces",
+	Addresses:      "Addresses",
+	Routes:         "Routes",
+	Neighbours:     "Neighbours",
+	Bridges:        "Bridges",
+	Connections:    "Tracked connections",
+	Counters:       "Counters of the protocols",
+	Sysctls:        "Sysctls of a fresh namespace",
+	Configurations: "Options that the kernel was built with",
+	Times:          "Times",
 }
 
 // Text tells people what changed.

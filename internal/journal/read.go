@@ -14,6 +14,7 @@ type Folder struct {
 	Path      string
 	Tests     []*Test // several runs of a test stand in the order of their files
 	Processes []*Process
+	Systems   []*System // one, if it is known what the kernel was
 }
 
 // Read reads every journal in a folder and in those inside it.
@@ -51,10 +52,16 @@ func (f *Folder) add(path string) error {
 	if err != nil {
 		return err
 	}
+	return f.Add(path, raw)
+}
+
+// Add takes the content of one file; path is for messages.
+func (f *Folder) Add(path string, raw []byte) error {
 	var is struct {
 		Header
-		Test    string             `json:"test"`
-		Sysctls *map[string]string `json:"sysctls"`
+		Test          string             `json:"test"`
+		Sysctls       *map[string]string `json:"sysctls"`
+		Configuration *map[string]string `json:"configuration"`
 	}
 	if err := json.Unmarshal(raw, &is); err != nil {
 		return fmt.Errorf("%s is damaged: %w; remove it, and run the tests again", path, err)
@@ -66,6 +73,11 @@ func (f *Folder) add(path string) error {
 		p := &Process{}
 		f.Processes = append(f.Processes, p)
 		return json.Unmarshal(raw, p)
+	}
+	if is.Configuration != nil {
+		s := &System{}
+		f.Systems = append(f.Systems, s)
+		return json.Unmarshal(raw, s)
 	}
 	if is.Test == "" {
 		return fmt.Errorf("%s names no test: it is no journal, or damaged; remove it", path)

@@ -26,6 +26,9 @@ type Config struct {
 	Programs []string
 	// Files and directories go along too, and are at the same place inside.
 	Files []string
+	// Return are directories whose new files come back, in addition to the usual
+	// ones. They must exist.
+	Return []string
 	// Without are modules that the machine does not get.
 	Without []string
 	// Append are more parameters of the kernel.

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -61,6 +62,9 @@ func returns(c *Config) []wire.Return {
 			add(dir)
 		}
 	}
+	for _, dir := range c.Return {
+		add(dir)
+	}
 	return list
 }
 
@@ -76,10 +80,15 @@ func withoutTestLog(args []string) []string {
 	}), args[end:])
 }
 
-// insideEnv is the environment of the tests: that of the caller, less what only
-// holds on this machine.
-func insideEnv(env []string) []string {
+// insideEnv is the environment of the tests in a machine of so many MB: that of
+// the caller, less what only holds on this machine.
+func insideEnv(env []string, memory int) []string {
 	inside := []string{insidePath, "HOME=" + insideHome, "TMPDIR=" + os.TempDir()}
+	if variable(env, "GOMEMLIMIT") == "" {
+		// A test binary that doubles its heap before it collects, as usual, is the
+		// largest thing in there, and the archive takes what is left.
+		inside = append(inside, fmt.Sprintf("GOMEMLIMIT=%dMiB", memory/4))
+	}
 	if variable(env, "NETRIG_REQUIRE") == "" {
 		// What is missing in a machine was left out of it: that must not look like a
 		// test that passed.

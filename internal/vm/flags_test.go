@@ -27,6 +27,8 @@ func TestReturns(t *testing.T) {
 		c := &Config{Dir: "/src/lan", Args: append([]string{"lan.test"}, tt.args...), Env: tt.env}
 		assert.Equal(t, tt.want, returns(c), tt.args)
 	}
+	c := &Config{Dir: "/src/lan", Args: []string{"lan.test"}, Return: []string{"/kept", "/src/lan"}}
+	assert.Equal(t, []wire.Return{{Dir: "/src/lan"}, tmp, {Dir: "/kept"}}, returns(c), "asked for, each once")
 }
 
 func TestWithoutTestLog(t *testing.T) {
@@ -34,7 +36,9 @@ func TestWithoutTestLog(t *testing.T) {
 }
 
 func TestInsideEnv(t *testing.T) {
-	got := insideEnv([]string{"PATH=/mine", "HOME=/home/me", "LD_PRELOAD=x", "XDG_CACHE_HOME=x", "NETRIG_SANDBOX=inplace", "GOMAXPROCS=2", "UPDATE=1"})
-	assert.Equal(t, []string{insidePath, "HOME=/root", "TMPDIR=" + os.TempDir(), "NETRIG_REQUIRE=1", "GOMAXPROCS=2", "UPDATE=1"}, got)
-	assert.NotContains(t, insideEnv([]string{"NETRIG_REQUIRE=0"}), "NETRIG_REQUIRE=1")
+	got := insideEnv([]string{"PATH=/mine", "HOME=/home/me", "LD_PRELOAD=x", "XDG_CACHE_HOME=x", "NETRIG_SANDBOX=inplace", "GOMAXPROCS=2", "UPDATE=1"}, 256)
+	assert.Equal(t, []string{insidePath, "HOME=/root", "TMPDIR=" + os.TempDir(), "GOMEMLIMIT=64MiB", "NETRIG_REQUIRE=1", "GOMAXPROCS=2", "UPDATE=1"}, got)
+	got = insideEnv([]string{"NETRIG_REQUIRE=0", "GOMEMLIMIT=1GiB"}, 256)
+	assert.NotContains(t, got, "NETRIG_REQUIRE=1")
+	assert.NotContains(t, got, "GOMEMLIMIT=64MiB", "the caller knows better")
 }

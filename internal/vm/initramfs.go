@@ -24,6 +24,12 @@ const (
 	leastScale = 10
 )
 
+// loadedFirst are modules that a machine has from the start, since no kernel
+// asks for them: br_netfilter adds its sysctls to namespaces that are made
+// later. Outside, a user would have to load it, and might change the bridges of
+// that system.
+var loadedFirst = []string{"br_netfilter"}
+
 // initramfs writes the archive for a machine. Without arguments the machine only
 // says hello.
 func (c *Config) initramfs(accel Accel) (*os.File, error) {
@@ -43,7 +49,7 @@ func (c *Config) initramfs(accel Accel) (*os.File, error) {
 }
 
 func (a *archive) fill(c *Config, accel Accel) error {
-	r := wire.Run{Beat: int64(beatEvery), Seed: make([]byte, 64)}
+	r := wire.Run{Beat: int64(beatEvery), Seed: make([]byte, 64), Load: loadedFirst}
 	_, _ = rand.Read(r.Seed) // never fails
 	if accel == TCG {
 		r.Scale = leastScale
@@ -169,7 +175,7 @@ func (a *archive) tests(c *Config, r *wire.Run) error {
 	r.Args = append([]string{binary}, withoutTestLog(c.Args[1:])...)
 	r.Dir = c.Dir
 	r.Merged = c.Stdout == c.Stderr
-	r.Env = insideEnv(c.Env)
+	r.Env = insideEnv(c.Env, c.Memory)
 	r.Return = returns(c)
 
 	made := []string{c.Dir}

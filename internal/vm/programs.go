@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 )
 
 // usualPrograms are those that tests of networks call. What is not installed
@@ -142,10 +143,20 @@ func (a *archive) carryProgram(file string) error {
 	return nil
 }
 
+// known remembers what librariesOf has found: a process may write several
+// archives, and each question starts a program.
+var known sync.Map // of path to func() ([]string, error)
+
 // librariesOf are the shared libraries of a program, its loader included: none
-// for a static one. The loader itself is asked, since only it knows all its ways
-// of finding them (ld.so(8), --list).
+// for a static one.
 func librariesOf(program string) ([]string, error) {
+	ask, _ := known.LoadOrStore(program, sync.OnceValues(func() ([]string, error) { return askLoader(program) }))
+	return ask.(func() ([]string, error))()
+}
+
+// askLoader asks the loader itself, since only that knows all its ways of finding
+// libraries (ld.so(8), --list).
+func askLoader(program string) ([]string, error) {
 	loader, err := loaderOf(program)
 	if err != nil || loader == "" {
 		return nil, err

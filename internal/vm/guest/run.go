@@ -38,6 +38,10 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	for _, module := range r.Load {
+		// Where it is missing, a test that wants it says so.
+		_ = m.load(module, "")
+	}
 	upLoopback()
 	_ = unix.Sethostname([]byte("netrig"))
 	out := wire.NewWriter(port)

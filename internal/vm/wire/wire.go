@@ -47,6 +47,9 @@ type Run struct {
 	// Merged: standard output and error go to the same place, in the order in
 	// which they were written.
 	Merged bool
+	// Load are modules to load before the tests start: those that the kernel does
+	// not ask for by itself.
+	Load []string
 	// Return are the directories whose new and changed files come back, and for
 	// each a pattern that their path below it must begin with (path.Match), or "".
 	Return []Return
