@@ -24,8 +24,9 @@ const module = "github.com/netrig/netrig/"
 var allowed = map[string][]string{
 	"assert":            {"capture", "harness", "internal/deadline", "internal/explain", "internal/journal"},
 	"capture":           {"internal/ns"},
-	"cmd/netrig":        {"internal/compare", "internal/kernels", "internal/vm", "internal/vm/guest"},
+	"cmd/netrig":        {"internal/bisect", "internal/compare", "internal/journal", "internal/kernels", "internal/vm", "internal/vm/guest"},
 	"harness":           {"capture", "internal/deadline", "internal/explain", "internal/firewall", "internal/journal", "internal/link", "internal/ns", "internal/sandbox", "internal/try"},
+	"internal/bisect":   {"internal/compare", "internal/journal"},
 	"internal/compare":  {"internal/journal"},
 	"internal/deadline": {"internal/ns"},
 	"internal/explain":  {"capture"},

@@ -38,3 +38,14 @@ func TestInsideEnv(t *testing.T) {
 	assert.Equal(t, []string{insidePath, "HOME=/root", "TMPDIR=" + os.TempDir(), "NETRIG_REQUIRE=1", "GOMAXPROCS=2", "UPDATE=1"}, got)
 	assert.NotContains(t, insideEnv([]string{"NETRIG_REQUIRE=0"}), "NETRIG_REQUIRE=1")
 }
+
+// The journals' folder comes back too, whether it was named from / or from the
+// package's directory.
+func TestReturnsJournals(t *testing.T) {
+	for value, want := range map[string]string{"/tmp/before": "/tmp/before", "out/before": "/src/lan/out/before"} {
+		c := &Config{Args: []string{"lan.test"}, Dir: "/src/lan", Env: []string{"NETRIG_JOURNAL=" + value}}
+		assert.Equal(t, want, c.journals())
+		assert.Contains(t, returns(c), wire.Return{Dir: want})
+	}
+	assert.Empty(t, (&Config{}).journals())
+}

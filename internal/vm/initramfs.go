@@ -172,6 +172,9 @@ func (a *archive) tests(c *Config, r *wire.Run) error {
 	r.Env = insideEnv(c.Env)
 	r.Return = returns(c)
 
+	if err := a.placeJournals(c.journals()); err != nil {
+		return err
+	}
 	made := []string{c.Dir}
 	for _, ret := range r.Return {
 		made = append(made, ret.Dir)

@@ -203,8 +203,9 @@ func (w *watch) ended(e wire.End) (*Result, error) {
 	}
 	if r.Signal == syscall.SIGKILL && w.console.says("Out of memory") {
 		return r, &Crash{
-			Why: fmt.Sprintf("the machine ran out of memory (%d MB), and its kernel %s killed the tests", w.config.Memory, r.Release),
-			Do:  fmt.Sprintf("give it more (--memory %d)", 2*w.config.Memory),
+			Started: true,
+			Why:     fmt.Sprintf("the machine ran out of memory (%d MB), and its kernel %s killed the tests", w.config.Memory, r.Release),
+			Do:      fmt.Sprintf("give it more (--memory %d)", 2*w.config.Memory),
 		}
 	}
 	return r, errors.Join(w.receiver.errs...)
