@@ -158,10 +158,18 @@ func runBisect(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	var list []bisect.Kernel
+	missing := 0
 	for _, k := range candidates {
-		list = append(list, bisect.Kernel{Name: k.Name, Release: k.Release, Version: k.Version})
+		list = append(list, bisect.Kernel{Name: k.Name, Release: k.Release, Version: k.Version, Missing: k.Missing})
+		if k.Missing != "" {
+			missing++
+		}
 	}
-	b.say("%d kernels, the good one and the bad one included: some %d of them will be tried", len(list), 2+steps(len(list)-2))
+	text := fmt.Sprintf("%d kernels, the good one and the bad one included", len(list))
+	if missing > 0 {
+		text += fmt.Sprintf("; %d of them the archive names, but no longer has", missing)
+	}
+	b.say("%s: some %d will be tried", text, 2+steps(len(list)-missing-2))
 	result, err := bisect.Search(ctx, list, b.run, bisect.Options{Kinds: kinds, All: c.Bool("all"), Say: func(s bisect.Step) { b.say("%s", told(s)) }})
 	return bisected(c, result, err)
 }
@@ -308,7 +316,7 @@ func tellChange(w io.Writer, ch bisect.Change) {
 	} else {
 		fmt.Fprintf(w, "%s behaves otherwise, and %s does not. Those between the two can't be tried, so that any of them may be the first:\n", ch.First, ch.LastGood)
 		for _, k := range ch.Untestable {
-			fmt.Fprintf(w, "    %s\n", k)
+			fmt.Fprintf(w, "    %s\n", strings.TrimSuffix(fmt.Sprintf("%s: %s", k, k.Missing), ": "))
 		}
 	}
 	tellDifferences(w, ch.Differences)

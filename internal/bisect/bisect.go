@@ -23,6 +23,9 @@ type Kernel struct {
 	Name    string `json:"-"` // for whoever runs it
 	Release string `json:"release"`
 	Version string `json:"version,omitempty"` // of its package
+	// Missing says, when it is not empty, why the kernel can't be had: it is not
+	// tried, and named when it may be the first.
+	Missing string `json:"missing,omitempty"`
 }
 
 func (k Kernel) String() string {
@@ -120,6 +123,9 @@ func Search(ctx context.Context, kernels []Kernel, run Runner, o Options) (*Resu
 	}
 	s := &search{kernels: kernels, run: run, options: o, runs: make([]*Run, len(kernels)), broken: make([]bool, len(kernels)),
 		result: &Result{Good: kernels[0], Bad: kernels[len(kernels)-1], Changes: []Change{}}}
+	for i, k := range kernels {
+		s.broken[i] = k.Missing != ""
+	}
 	return s.result, s.search(ctx)
 }
 
@@ -141,7 +147,7 @@ func (s *search) search(ctx context.Context) error {
 			return fmt.Errorf("the %s kernel, %s: %w", map[bool]string{true: "good", false: "bad"}[end == 0], s.kernels[end], err)
 		}
 		s.runs[end] = run
-		step := Step{Kernel: s.kernels[end], Verdict: Good, Seconds: time.Since(began).Seconds(), Left: last}
+		step := Step{Kernel: s.kernels[end], Verdict: Good, Seconds: time.Since(began).Seconds(), Left: s.left(0, last)}
 		if end == last {
 			found, err := s.differences(last)
 			if err != nil {

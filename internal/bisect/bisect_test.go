@@ -122,6 +122,23 @@ func TestBroken(t *testing.T) {
 	assert.Len(t, said, 5)
 }
 
+// What can't be had is not tried, and named.
+func TestMissing(t *testing.T) {
+	w := &world{kernels: 9, ttl: 5}
+	list := w.list()
+	for _, i := range []int{3, 4, 7} {
+		list[i].Missing = "the archive no longer has it"
+	}
+	r, err := Search(context.Background(), list, w.run, Options{})
+	require.NoError(t, err)
+	c := r.Changes[0]
+	assert.Equal(t, []string{"6.1.5-1", "6.1.2-1"}, []string{c.First.Version, c.LastGood.Version})
+	assert.Equal(t, list[3:5], c.Untestable)
+	assert.NotContains(t, w.tried, 3)
+	assert.NotContains(t, w.tried, 4)
+	assert.Equal(t, 5, r.Steps[0].Left)
+}
+
 // An end that can't be tried ends the search, and says which.
 func TestBrokenEnd(t *testing.T) {
 	for end, want := range map[int]string{0: "the good kernel, 6.1.0-amd64 (6.1.0-1): it did not start", 4: "the bad kernel, 6.1.4-amd64 (6.1.4-1): it did not start"} {

@@ -16,6 +16,9 @@ type Candidate struct {
 	// Release and Version are as those of Kernel.
 	Release, Version string
 	Cached           bool
+	// Missing says, when it is not empty, that the archive still names it, but has
+	// not all of its packages any more.
+	Missing string
 }
 
 // order is by what a kernel is compared: the version of its package, or its
@@ -49,7 +52,7 @@ func (c *Cache) Between(ctx context.Context, good, bad string) ([]Candidate, err
 	case flavour(from.Release) != flavour(to.Release):
 		return nil, fmt.Errorf("the good kernel, %s, and the bad one, %s, are of different flavours: their configurations differ by more than their versions", from, to)
 	}
-	all := []Candidate{{good, from.Release, from.Version, true}, {bad, to.Release, to.Version, true}}
+	all := []Candidate{{Name: good, Release: from.Release, Version: from.Version, Cached: true}, {Name: bad, Release: to.Release, Version: to.Version, Cached: true}}
 	add := func(k Candidate) {
 		version := order(k.Release, k.Version)
 		if flavour(k.Release) != flavour(from.Release) || slices.ContainsFunc(all, func(o Candidate) bool { return o.Release == k.Release && o.Version == k.Version }) {
@@ -64,7 +67,7 @@ func (c *Cache) Between(ctx context.Context, good, bad string) ([]Candidate, err
 		return nil, err
 	}
 	for _, k := range cached {
-		add(Candidate{k.ID, k.Release, k.Version, true})
+		add(Candidate{Name: k.ID, Release: k.Release, Version: k.Version, Cached: true})
 	}
 	for _, suite := range suitesOf(good, bad) {
 		available, err := c.Available(ctx, suite)
@@ -75,19 +78,12 @@ func (c *Cache) Between(ctx context.Context, good, bad string) ([]Candidate, err
 			c.say("the archive can't be asked what %s has between the two, so that only kernels of the cache are tried: %v", suite, err)
 			continue
 		}
-		var gone []string
 		for _, k := range available {
-			if len(k.Missing) > 0 && !k.Cached {
-				gone = append(gone, k.Version)
-				continue
+			missing := ""
+			if len(k.Missing) > 0 {
+				missing = "the archive no longer has " + strings.Join(k.Missing, ", ")
 			}
-			add(Candidate{suite + "=" + k.Version, k.Release, k.Version, k.Cached})
-		}
-		gone = slices.DeleteFunc(gone, func(version string) bool {
-			return compareVersions(version, order(from.Release, from.Version)) < 0 || compareVersions(order(to.Release, to.Version), version) < 0
-		})
-		if len(gone) > 0 {
-			c.say("%s names versions of which the archive no longer has all packages; they are left out: %s", suite, strings.Join(gone, ", "))
+			add(Candidate{suite + "=" + k.Version, k.Release, k.Version, k.Cached, missing})
 		}
 	}
 	slices.SortFunc(all, func(a, b Candidate) int {

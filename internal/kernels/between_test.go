@@ -37,6 +37,10 @@ func TestBetween(t *testing.T) {
 		require.NoError(t, err)
 		var list []string
 		for _, k := range all {
+			if k.Missing != "" {
+				assert.Equal(t, "6.19.8-1: the archive no longer has linux-modules-"+hollow+"=6.19.8-1", k.Version+": "+k.Missing)
+				continue
+			}
 			list = append(list, strings.TrimSuffix(k.Release, "+deb13-cloud-amd64"))
 			found, err := c.Find(ctx, k.Name)
 			if assert.NoError(t, err) {
@@ -48,7 +52,9 @@ func TestBetween(t *testing.T) {
 	const suite = "debian/trixie-backports"
 	assert.Equal(t, "6.18.5 6.18.7 6.18.9 6.19.6 7.0.4 7.0.10", between(suite+"=6.18.5", suite+"=7.0.10"))
 	assert.Equal(t, "6.18.9 6.19.6 7.0.4", between(suite+"=6.18.9", suite+"=7.0.4"))
-	assert.Contains(t, strings.Join(said, "\n"), "names versions of which the archive no longer has all packages; they are left out: 6.19.8-1")
+	all, err := c.Between(ctx, suite+"=6.18.9", suite+"=7.0.4")
+	require.NoError(t, err)
+	assert.Len(t, all, 4, "what can't be had is named")
 	_, err = c.Find(ctx, suite+"=6.19.8")
 	assert.ErrorContains(t, err, "the archive has "+hollow+" no longer as a whole: linux-modules-"+hollow+"=6.19.8-1 is missing; see `netrig kernels list "+suite+"`")
 	// What is whole is preferred.
