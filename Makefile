@@ -15,7 +15,7 @@ tools := internal/tools
 suite := WHO=$(WHO) ARTIFACTS='$(ARTIFACTS)' $(tools)/test.sh $(if $(RUN),-run '$(RUN)')
 
 .DEFAULT_GOAL := help
-.PHONY: help test vm race stress bench benchstat cover fuzz lint fmt packages clean
+.PHONY: help test vm regressions race stress bench benchstat cover fuzz lint fmt packages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,11 @@ vm: ## The tests of virtual machines, and the six scenarios in one (KERNEL=debia
 	@CGO_ENABLED=0 go build -o $(OUT)/netrig ./cmd/netrig
 	@go test -count=1 -exec '$(CURDIR)/$(OUT)/netrig vm --kernel $(or $(KERNEL),debian/bookworm)' \
 	  -run '$(or $(RUN),^Test(VethPair|Bridge|Router|HostGateway|Masquerade|PortForward)$$)' ./scenarios
+
+regressions: ## Planted changes of a kernel are found, and nothing else is (SAME=50: boots compared with the first)
+	@$(tools)/packages.sh test vm
+	@NETRIG_KERNEL='$(or $(KERNEL),debian/bookworm)' NETRIG_SAME='$(SAME)' \
+	  go test -tags machine -count=1 -timeout=60m -v $(if $(RUN),-run '$(RUN)') ./internal/planted
 
 race: ## The same under the race detector, COUNT times
 	@$(suite) -race -count=$(COUNT) -timeout=60m $(PKG)

@@ -3,6 +3,7 @@ package vm
 import (
 	"io"
 
+	"github.com/netrig/netrig/internal/hostconfig"
 	"github.com/netrig/netrig/internal/kernels"
 )
 
@@ -30,6 +31,9 @@ type Config struct {
 	Without []string
 	// Append are more parameters of the kernel.
 	Append []string
+	// Host is the configuration of a system that the machine applies before the
+	// tests; nil for none.
+	Host *hostconfig.Config
 	// Stdout and Stderr get what the tests print. When they are the same, the two
 	// keep their order.
 	Stdout, Stderr io.Writer

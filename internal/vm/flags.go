@@ -120,7 +120,7 @@ func withoutTestLog(args []string) []string {
 // insideEnv is the environment of the tests: that of the caller, less what only
 // holds on this machine.
 func insideEnv(env []string) []string {
-	inside := []string{insidePath, "HOME=" + insideHome, "TMPDIR=" + os.TempDir()}
+	inside := []string{wire.Path, "HOME=" + insideHome, "TMPDIR=" + os.TempDir()}
 	if variable(env, "NETRIG_REQUIRE") == "" {
 		// What is missing in a machine was left out of it: that must not look like a
 		// test that passed.

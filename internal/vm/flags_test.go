@@ -35,7 +35,7 @@ func TestWithoutTestLog(t *testing.T) {
 
 func TestInsideEnv(t *testing.T) {
 	got := insideEnv([]string{"PATH=/mine", "HOME=/home/me", "LD_PRELOAD=x", "XDG_CACHE_HOME=x", "NETRIG_SANDBOX=inplace", "GOMAXPROCS=2", "UPDATE=1"})
-	assert.Equal(t, []string{insidePath, "HOME=/root", "TMPDIR=" + os.TempDir(), "NETRIG_REQUIRE=1", "GOMAXPROCS=2", "UPDATE=1"}, got)
+	assert.Equal(t, []string{wire.Path, "HOME=/root", "TMPDIR=" + os.TempDir(), "NETRIG_REQUIRE=1", "GOMAXPROCS=2", "UPDATE=1"}, got)
 	assert.NotContains(t, insideEnv([]string{"NETRIG_REQUIRE=0"}), "NETRIG_REQUIRE=1")
 }
 

@@ -38,6 +38,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	os.Setenv("PATH", strings.TrimPrefix(wire.Path, "PATH="))
 	upLoopback()
 	_ = unix.Sethostname([]byte("netrig"))
 	out := wire.NewWriter(port)
@@ -50,6 +51,9 @@ func run() error {
 
 	if len(r.Args) == 0 {
 		select {} // it was only to be seen that the kernel boots
+	}
+	if r.Host != nil {
+		applyHost(r.Host, m, func(format string, args ...any) { _ = out.Send(wire.KindTold, fmt.Appendf(nil, format, args...)) })
 	}
 	before := snapshot(r.Return)
 	end, err := tests(r, scale, port, out)
