@@ -18,7 +18,7 @@ tools := internal/tools
 suite := WHO=$(WHO) ARTIFACTS='$(ARTIFACTS)' $(tools)/test.sh $(if $(RUN),-run '$(RUN)')
 
 .DEFAULT_GOAL := help
-.PHONY: help test vm matrix baseline kernels-page race stress bench benchstat cover fuzz lint fmt packages clean
+.PHONY: help test vm regressions matrix baseline kernels-page race stress bench benchstat cover fuzz lint fmt packages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ baseline: ## Record testdata/baseline anew, of all scenarios on seven kernels, C
 
 kernels-page: ## Write docs/kernels.md from testdata/baseline
 	@go test -count=1 -run '^TestKernelsPage$$' ./internal/compare -update
+
+regressions: ## Planted changes of a kernel are found, and nothing else is (SAME=50: boots compared with the first)
+	@$(tools)/packages.sh test vm
+	@NETRIG_KERNEL='$(or $(KERNEL),debian/bookworm)' NETRIG_SAME='$(SAME)' \
+	  go test -tags machine -count=1 -timeout=60m -v $(if $(RUN),-run '$(RUN)') ./internal/planted
 
 race: ## The same under the race detector, COUNT times
 	@$(suite) -race -count=$(COUNT) -timeout=60m $(PKG)

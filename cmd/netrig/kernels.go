@@ -59,7 +59,8 @@ Examples:
 
 const listHelp = `
 Without an argument: the kernels in the cache, the names by which they were
-fetched, and where they are. With one: the versions that the archive has.`
+fetched, and where they are. With one: the versions that the archive has,
+and which of them it no longer has as a whole.`
 
 const fetchHelp = `
 debian/SUITE[:full][=VERSION] is fetched from where this machine's apt gets
@@ -91,8 +92,11 @@ func listKernels(ctx context.Context, c *cli.Command) error {
 			}
 			for _, k := range all {
 				cached := ""
-				if k.Cached {
+				switch {
+				case k.Cached:
 					cached = "yes"
+				case len(k.Missing) > 0:
+					cached = "can't be fetched: the archive no longer has " + strings.Join(k.Missing, ", ")
 				}
 				fmt.Fprintf(out, "%s\t%s\t%s\n", k.Release, k.Version, cached)
 			}

@@ -14,7 +14,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/netrig/netrig/internal/journal"
+	"github.com/netrig/netrig/internal/hostconfig"
 	"github.com/netrig/netrig/internal/kernels"
 	"github.com/netrig/netrig/internal/vm"
 )
@@ -41,9 +41,17 @@ NETRIG_REQUIRE=1 unless it is set, no network but their own, and the directories
 testdata of the package and of those above it in its module. Journals that
 NETRIG_JOURNAL=DIR asks for come back into DIR, one kernel to a folder.
 
+With --host-config the machine applies what this system applies when it starts:
+modprobe.d (options, blacklist, alias, and install MODULE /bin/true or false),
+modules-load.d, the sysctls below net of sysctl.d and /etc/sysctl.conf, and the
+rules of /etc/nftables.conf. What can't be applied is told: a sysctl that the
+kernel does not have, a module that is not there, rules that it refuses. Tests
+that set a sysctl themselves have the last word.
+
 Examples:
 
    go test -exec 'netrig vm --kernel debian/bookworm' ./scenarios/...
+   go test -exec 'netrig vm --kernel debian/sid --host-config' ./scenarios/...
    go test -exec 'netrig vm --kernel debian/trixie-backports=6.18' -v -run TestRouter ./scenarios
    go test -exec 'netrig vm --kernel /boot/vmlinuz-6.12.107+deb13-amd64' ./...
    go test -c -o lan.test ./lan && netrig vm --kernel debian/sid ./lan.test -test.v
@@ -70,6 +78,8 @@ func vmCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "file", Usage: "take a file or directory along, to the same `PATH`"},
 			&cli.StringSliceFlag{Name: "without-module", Usage: "withhold a `MODULE`"},
 			&cli.StringSliceFlag{Name: "append", Usage: "a `PARAMETER` for the kernel"},
+			&cli.BoolFlag{Name: "host-config", Usage: "apply this system's sysctl.d, modules-load.d, modprobe.d and nftables.conf in the machine"},
+			&cli.StringFlag{Name: "host-root", Value: "/", Usage: "the `DIRECTORY` that is the root of the system whose configuration that is"},
 			&cli.StringFlag{Name: "console", Usage: "write all that the kernel prints to a `FILE`"},
 			cacheFlag(),
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "say nothing of the machine unless something is wrong"},
@@ -139,24 +149,30 @@ func configOf(c *cli.Command, kernel *kernels.Kernel, cache *kernels.Cache) (*vm
 	if sameFile(os.Stdout, os.Stderr) {
 		stderr = stdout
 	}
-	var back []string
-	if dir := os.Getenv(journal.Variable); dir != "" {
-		if !filepath.IsAbs(dir) {
-			return nil, fmt.Errorf("%s=%s: name the folder by its absolute path: go test runs each package in its own", journal.Variable, dir)
-		}
-		if err := os.MkdirAll(dir, 0o777); err != nil { //nolint:gosec // as the umask says
-			return nil, fmt.Errorf("%s: the folder of the journals can't be made: %w", journal.Variable, err)
-		}
-		back = append(back, dir)
+	host, err := hostOf(c)
+	if err != nil {
+		return nil, err
 	}
 	return &vm.Config{
+		Host:   host,
 		Kernel: kernel, Self: self, Args: args, Env: os.Environ(), Dir: dir,
 		Memory: c.Int("memory"), Accel: vm.Accel(c.String("accel")),
-		Return:   back,
 		Programs: c.StringSlice("program"), Files: c.StringSlice("file"),
 		Without: c.StringSlice("without-module"), Append: c.StringSlice("append"),
 		Stdout: stdout, Stderr: stderr, CacheDir: cache.Dir(),
 	}, nil
+}
+
+// hostOf is the configuration of a system that machines are to apply; nil for
+// none.
+func hostOf(c *cli.Command) (*hostconfig.Config, error) {
+	if !c.Bool("host-config") {
+		if c.IsSet("host-root") {
+			return nil, exit{statusUsage, errors.New("--host-root says where --host-config finds a configuration: give both")}
+		}
+		return nil, nil
+	}
+	return hostconfig.Read(c.String("host-root"))
 }
 
 // booted tells a user about a machine's start.

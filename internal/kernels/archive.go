@@ -20,7 +20,9 @@ type Available struct {
 	Version string
 	// Cached reports whether it is in the cache.
 	Cached bool
-
+	// Missing are packages that it needs and that the archive no longer has, which
+	// happens to older ones in suites that are in motion: it can't be fetched.
+	Missing  []string
 	packages []string // with "=VERSION", in the order in which to unpack
 }
 
@@ -82,8 +84,17 @@ func (c *Cache) fetchLocked(ctx context.Context, n name) (*Kernel, error) {
 		return nil, err
 	}
 	newest := all[len(all)-1]
+	for _, k := range slices.Backward(all) {
+		if len(k.Missing) == 0 {
+			newest = k
+			break
+		}
+	}
 	if k, err := load(filepath.Join(c.kernelsDir(), suiteID(newest.Release, newest.Version))); err == nil {
 		return k, nil
+	}
+	if len(newest.Missing) > 0 {
+		return nil, fmt.Errorf("the archive has %s no longer as a whole: %s is missing; see `netrig kernels list %s` for those that it has", newest.Release, strings.Join(newest.Missing, ", "), n.suite)
 	}
 	debs, remove, err := a.download(ctx, newest.packages)
 	if err != nil {
@@ -147,10 +158,12 @@ func kernelsAmong(stanzas []stanza, s *suite) (all []Available) {
 		for _, d := range strings.Split(p["Depends"], ",") {
 			d, _, _ = strings.Cut(strings.TrimSpace(d), " ")
 			for _, part := range []string{"linux-base-", "linux-binary-", "linux-modules-"} {
-				// Before 6.19 the archive may have no linux-base- any more: it then holds
-				// nothing that is needed.
-				if d == part+k.Release && there[d+"="+k.Version] {
+				switch {
+				case d != part+k.Release:
+				case there[d+"="+k.Version]:
 					k.packages = append(k.packages, d+"="+k.Version)
+				case part != "linux-base-": // which holds nothing but the configuration, and from 6.19 on
+					k.Missing = append(k.Missing, d+"="+k.Version)
 				}
 			}
 		}

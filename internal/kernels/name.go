@@ -23,6 +23,14 @@ type suite struct {
 	version string // or the start of one; empty for the newest
 }
 
+// String is the suite by which a user lists its kernels.
+func (s *suite) String() string {
+	if s.flavour == "cloud" {
+		return "debian/" + s.name
+	}
+	return "debian/" + s.name + ":" + s.flavour
+}
+
 // Forms tells a user how kernels are named.
 const Forms = "debian/SUITE[:full][=VERSION], FILE.deb[,FILE.deb...], /boot/vmlinuz-X, or the release of a cached kernel"
 

@@ -254,3 +254,19 @@ func qemus(t *testing.T) (pids []int) {
 	}
 	return pids
 }
+
+// Journals come back, and those that were there before are left alone.
+func TestJournalsComeBack(t *testing.T) {
+	b := newBox(t, `ls $NETRIG_JOURNAL; echo new > $NETRIG_JOURNAL/lan.TestX.2.json`)
+	dir := filepath.Join(t.TempDir(), "new", "journals")
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "lan.TestX.1.json"), []byte("old\n"), 0o644))
+	b.Env = []string{"NETRIG_JOURNAL=" + dir}
+	b.run(t)
+	assert.Equal(t, "lan.TestX.1.json\n", b.stdout.String())
+	for name, want := range map[string]string{"lan.TestX.1.json": "old\n", "lan.TestX.2.json": "new\n"} {
+		got, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		assert.Equal(t, want, string(got))
+	}
+}

@@ -3,6 +3,7 @@ package vm
 import (
 	"io"
 
+	"github.com/netrig/netrig/internal/hostconfig"
 	"github.com/netrig/netrig/internal/kernels"
 )
 
@@ -26,13 +27,13 @@ type Config struct {
 	Programs []string
 	// Files and directories go along too, and are at the same place inside.
 	Files []string
-	// Return are directories whose new files come back, in addition to the usual
-	// ones. They must exist.
-	Return []string
 	// Without are modules that the machine does not get.
 	Without []string
 	// Append are more parameters of the kernel.
 	Append []string
+	// Host is the configuration of a system that the machine applies before the
+	// tests; nil for none.
+	Host *hostconfig.Config
 	// Stdout and Stderr get what the tests print. When they are the same, the two
 	// keep their order.
 	Stdout, Stderr io.Writer

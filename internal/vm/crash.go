@@ -13,6 +13,9 @@ type Crash struct {
 	Tail []string // the console's last lines
 	Oops []string // the kernel's report, when there is one
 	Qemu string   // what qemu itself complained of
+	// Started is whether the tests had been started: else the kernel did not even
+	// boot.
+	Started bool
 }
 
 // Error is the whole report, of several lines.
@@ -40,7 +43,7 @@ func (c *Crash) Error() string {
 
 // explain says why a machine may have ended without an end record.
 func explain(c *console, release, ended, qemuSays string, memory int, started bool) *Crash {
-	crash := &Crash{Tail: c.tail, Oops: c.oops, Qemu: qemuSays}
+	crash := &Crash{Tail: c.tail, Oops: c.oops, Qemu: qemuSays, Started: started}
 	more := fmt.Sprintf("give it more (--memory %d)", 2*memory)
 	switch {
 	case c.says("Initramfs unpacking failed"):

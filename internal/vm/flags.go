@@ -62,10 +62,47 @@ func returns(c *Config) []wire.Return {
 			add(dir)
 		}
 	}
-	for _, dir := range c.Return {
+	if dir := c.journals(); dir != "" {
 		add(dir)
 	}
 	return list
+}
+
+// journals is the folder that the tests write journals to; empty when they write
+// none.
+func (c *Config) journals() string {
+	dir := variable(c.Env, "NETRIG_JOURNAL")
+	if dir != "" && !filepath.IsAbs(dir) {
+		dir = filepath.Join(c.Dir, dir)
+	}
+	return dir
+}
+
+// placeJournals makes the folder of the journals, as the tests themselves would.
+// What it holds has its name taken inside, too: each journal gets a name of its
+// own, and one that comes back must replace none.
+func (a *archive) placeJournals(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil { //nolint:gosec // as the umask says
+		return fmt.Errorf("NETRIG_JOURNAL: %w", err)
+	}
+	there, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("NETRIG_JOURNAL: %w", err)
+	}
+	if err := a.place(dir, 0o755); err != nil {
+		return err
+	}
+	for _, f := range there {
+		if f.Type().IsRegular() {
+			if err := a.bytes(filepath.Join(dir, f.Name()), nil, 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // withoutTestLog drops -test.testlogfile: from that log go test learns on which
@@ -83,7 +120,7 @@ func withoutTestLog(args []string) []string {
 // insideEnv is the environment of the tests in a machine of so many MB: that of
 // the caller, less what only holds on this machine.
 func insideEnv(env []string, memory int) []string {
-	inside := []string{insidePath, "HOME=" + insideHome, "TMPDIR=" + os.TempDir()}
+	inside := []string{wire.Path, "HOME=" + insideHome, "TMPDIR=" + os.TempDir()}
 	if variable(env, "GOMEMLIMIT") == "" {
 		// A test binary that doubles its heap before it collects, as usual, is the
 		// largest thing in there, and the archive takes what is left.

@@ -27,8 +27,6 @@ func TestReturns(t *testing.T) {
 		c := &Config{Dir: "/src/lan", Args: append([]string{"lan.test"}, tt.args...), Env: tt.env}
 		assert.Equal(t, tt.want, returns(c), tt.args)
 	}
-	c := &Config{Dir: "/src/lan", Args: []string{"lan.test"}, Return: []string{"/kept", "/src/lan"}}
-	assert.Equal(t, []wire.Return{{Dir: "/src/lan"}, tmp, {Dir: "/kept"}}, returns(c), "asked for, each once")
 }
 
 func TestWithoutTestLog(t *testing.T) {
@@ -37,8 +35,19 @@ func TestWithoutTestLog(t *testing.T) {
 
 func TestInsideEnv(t *testing.T) {
 	got := insideEnv([]string{"PATH=/mine", "HOME=/home/me", "LD_PRELOAD=x", "XDG_CACHE_HOME=x", "NETRIG_SANDBOX=inplace", "GOMAXPROCS=2", "UPDATE=1"}, 256)
-	assert.Equal(t, []string{insidePath, "HOME=/root", "TMPDIR=" + os.TempDir(), "GOMEMLIMIT=64MiB", "NETRIG_REQUIRE=1", "GOMAXPROCS=2", "UPDATE=1"}, got)
+	assert.Equal(t, []string{wire.Path, "HOME=/root", "TMPDIR=" + os.TempDir(), "GOMEMLIMIT=64MiB", "NETRIG_REQUIRE=1", "GOMAXPROCS=2", "UPDATE=1"}, got)
 	got = insideEnv([]string{"NETRIG_REQUIRE=0", "GOMEMLIMIT=1GiB"}, 256)
 	assert.NotContains(t, got, "NETRIG_REQUIRE=1")
 	assert.NotContains(t, got, "GOMEMLIMIT=64MiB", "the caller knows better")
+}
+
+// The journals' folder comes back too, whether it was named from / or from the
+// package's directory.
+func TestReturnsJournals(t *testing.T) {
+	for value, want := range map[string]string{"/tmp/before": "/tmp/before", "out/before": "/src/lan/out/before"} {
+		c := &Config{Args: []string{"lan.test"}, Dir: "/src/lan", Env: []string{"NETRIG_JOURNAL=" + value}}
+		assert.Equal(t, want, c.journals())
+		assert.Contains(t, returns(c), wire.Return{Dir: want})
+	}
+	assert.Empty(t, (&Config{}).journals())
 }

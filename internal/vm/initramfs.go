@@ -15,7 +15,6 @@ import (
 )
 
 const (
-	insidePath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	insideHome = "/root"
 	beatEvery  = 2 * time.Second
 	// leastScale is the factor for the tests' deadlines under emulation: a
@@ -62,6 +61,9 @@ func (a *archive) fill(c *Config, accel Accel) error {
 		if err := step(); err != nil {
 			return err
 		}
+	}
+	if err := a.host(c, &r); err != nil {
+		return err
 	}
 	text, err := json.Marshal(r)
 	if err != nil {
@@ -178,6 +180,9 @@ func (a *archive) tests(c *Config, r *wire.Run) error {
 	r.Env = insideEnv(c.Env, c.Memory)
 	r.Return = returns(c)
 
+	if err := a.placeJournals(c.journals()); err != nil {
+		return err
+	}
 	made := []string{c.Dir}
 	for _, ret := range r.Return {
 		made = append(made, ret.Dir)
@@ -246,4 +251,29 @@ func testdata(dir string) (found []string) {
 		}
 		return found
 	}
+}
+
+// host puts a system's configuration into the archive. What of it can't be
+// applied anywhere is told at once.
+func (a *archive) host(c *Config, r *wire.Run) error {
+	if c.Host == nil || len(c.Args) == 0 {
+		return nil
+	}
+	for _, text := range c.Host.Warnings {
+		c.say("%s", text)
+	}
+	r.Host = &c.Host.Host
+	text, err := json.Marshal(c.Host.Host.Modprobe)
+	if err != nil {
+		return err
+	}
+	if err := a.bytes(wire.HostFile, text, 0o644); err != nil {
+		return err
+	}
+	for name, text := range c.Host.Files {
+		if err := a.bytes(name, text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -106,6 +106,7 @@ func kernelParameters(p platform, accel Accel, more []string) []option {
 			opt("programs and libraries at the same addresses each time are translated once: /bin/true takes 9 ms instead of 30", "norandmaps"),
 			opt("the kernel's trials of its own ciphers take up to a second", "cryptomgr.notests"),
 			opt("the check of the clock against others fails when qemu was off its processor", "tsc=reliable"),
+			opt("so does that of the timer's interrupt, by a panic: \"IO-APIC + timer doesn't work\"", "no_timer_check"),
 		)
 	}
 	if len(more) > 0 {

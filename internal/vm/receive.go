@@ -26,6 +26,7 @@ type receiver struct {
 	left  int64
 	files []string // brought back
 	errs  []error
+	told  []string
 }
 
 func newReceiver(c *Config) *receiver {
@@ -59,6 +60,9 @@ func (r *receiver) read(from io.Reader) {
 			_, err = r.config.Stderr.Write(content)
 		case wire.KindNote:
 			r.errs = append(r.errs, errors.New(string(content)))
+		case wire.KindTold:
+			r.told = append(r.told, string(content))
+			r.config.say("%s", content)
 		case wire.KindFile:
 			r.errs = append(r.errs, r.open(content))
 		case wire.KindData:

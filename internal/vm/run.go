@@ -32,6 +32,7 @@ type Result struct {
 	Complaints []string
 	Oops       []string
 	Files      []string // that were brought back
+	Told       []string // what of Config.Host the machine could not apply, and why
 	Modules    []string // that the kernel had loaded in the end
 	Memory     int64    // bytes: the peak resident size of the tests
 	Took       time.Duration
@@ -199,12 +200,13 @@ func (w *watch) ended(e wire.End) (*Result, error) {
 	}
 	r := &Result{
 		Boot: *w.boot, Status: e.Status, Signal: syscall.Signal(e.Signal), Modules: e.Modules, Memory: e.Memory,
-		Complaints: w.console.complaints, Oops: w.console.oops, Files: w.receiver.files,
+		Complaints: w.console.complaints, Oops: w.console.oops, Files: w.receiver.files, Told: w.receiver.told,
 	}
 	if r.Signal == syscall.SIGKILL && w.console.says("Out of memory") {
 		return r, &Crash{
-			Why: fmt.Sprintf("the machine ran out of memory (%d MB), and its kernel %s killed the tests", w.config.Memory, r.Release),
-			Do:  fmt.Sprintf("give it more (--memory %d)", 2*w.config.Memory),
+			Started: true,
+			Why:     fmt.Sprintf("the machine ran out of memory (%d MB), and its kernel %s killed the tests", w.config.Memory, r.Release),
+			Do:      fmt.Sprintf("give it more (--memory %d)", 2*w.config.Memory),
 		}
 	}
 	return r, errors.Join(w.receiver.errs...)

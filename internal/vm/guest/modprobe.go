@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -77,6 +79,7 @@ func modprobe(args []string) error {
 type modules struct {
 	dir   string
 	table *kernels.Table
+	host  wire.Modprobe
 }
 
 func readModules() (*modules, error) {
@@ -85,26 +88,71 @@ func readModules() (*modules, error) {
 	if err != nil {
 		return nil, fmt.Errorf("modprobe: %w", err)
 	}
-	m.table, err = kernels.ParseTable(text)
+	if m.table, err = kernels.ParseTable(text); err != nil {
+		return nil, err
+	}
+	m.host, err = readModprobe()
 	return m, err
+}
+
+// lookup is what a name or alias stands for. What modprobe.d calls by a name of
+// its own comes first; a module on the blacklist goes by no alias, and by its own
+// name only.
+func (m *modules) lookup(name string) (found []string, known bool) {
+	name = strings.ReplaceAll(name, "-", "_")
+	for _, a := range m.host.Aliases {
+		if ok, err := path.Match(a[0], name); err == nil && ok {
+			found = append(found, a[1])
+		}
+	}
+	if found != nil {
+		return found, true
+	}
+	found, known = m.table.Lookup(name)
+	if len(found) == 0 {
+		return found, known
+	}
+	found = slices.DeleteFunc(slices.Clone(found), func(module string) bool {
+		return module != name && slices.Contains(m.host.Blacklist, module)
+	})
+	return found, known
+}
+
+// disabled tells whether `install MODULE /bin/true`, or /bin/false, keeps a module
+// from being loaded.
+func (m *modules) disabled(module string) (is bool, err error) {
+	succeeds, is := m.host.Disabled[module]
+	if is && !succeeds {
+		err = fmt.Errorf("module %s is switched off by the system's modprobe.d", module)
+	}
+	return is, err
 }
 
 // load loads what a name or alias stands for, with what that needs first. The
 // options are for the module itself.
 func (m *modules) load(name, options string) error {
-	found, known := m.table.Lookup(name)
+	found, known := m.lookup(name)
 	if !known {
 		return fmt.Errorf("not among the modules of kernel %s in this machine", release())
 	}
 	for _, module := range found {
-		files := m.table.Files[module]
+		files, ok := m.table.Files[module]
+		if !ok && !m.table.Builtin[module] {
+			return fmt.Errorf("module %s, for which %s stands, is not in this machine", module, name)
+		}
 		for i, file := range files {
-			with := ""
+			own := strings.TrimSuffix(file, kernels.Suffix)
+			with := strings.Join(m.host.Options[own], " ")
 			if i == len(files)-1 {
-				with = options
+				with = strings.TrimSpace(with + " " + options)
 			}
-			if live("/sys/module", strings.TrimSuffix(file, kernels.Suffix)) {
+			if live("/sys/module", own) {
 				continue
+			}
+			if is, err := m.disabled(own); err != nil {
+				return err
+			} else if is {
+				break // what needs it can't be loaded either
 			}
 			if err := insert(filepath.Join(m.dir, file), with); err != nil {
 				return fmt.Errorf("load %s: %w", file, err)

@@ -38,6 +38,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	os.Setenv("PATH", strings.TrimPrefix(wire.Path, "PATH="))
 	for _, module := range r.Load {
 		// Where it is missing, a test that wants it says so.
 		_ = m.load(module, "")
@@ -54,6 +55,9 @@ func run() error {
 
 	if len(r.Args) == 0 {
 		select {} // it was only to be seen that the kernel boots
+	}
+	if r.Host != nil {
+		applyHost(r.Host, m, func(format string, args ...any) { _ = out.Send(wire.KindTold, fmt.Appendf(nil, format, args...)) })
 	}
 	before := snapshot(r.Return)
 	end, err := tests(r, scale, port, out)

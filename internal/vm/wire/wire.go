@@ -20,7 +20,8 @@ const (
 	KindBeat   Kind = 'b' // empty: the machine still runs
 	KindOut    Kind = 'o' // standard output of the tests
 	KindErr    Kind = 'e' // standard error of the tests
-	KindNote   Kind = 'n' // text for the user, from the init itself
+	KindNote   Kind = 'n' // text for the user, from the init itself: something went wrong
+	KindTold   Kind = 't' // text for the user: what of Host could not be applied
 	KindFile   Kind = 'f' // File: a file that the tests made; its content follows
 	KindData   Kind = 'd' // content of the last file
 	KindEnd    Kind = 'x' // End: the last record
@@ -36,6 +37,8 @@ const (
 	Init    = "/init"
 	// ModulesTable, below /lib/modules/RELEASE, is a kernels.Table.
 	ModulesTable = "modules.table"
+	// Path is the variable of that name in a machine.
+	Path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 )
 
 // Run is what the inside is told at the start, by a file in its archive: the
@@ -59,6 +62,8 @@ type Run struct {
 	Beat int64
 	// Scale is the least factor for deadlines of the tests (NETRIG_TIMEOUT_SCALE).
 	Scale float64
+	// Host is applied before the tests; nil for nothing.
+	Host *Host
 }
 
 // Return is a directory from which files come back.
@@ -147,4 +152,45 @@ func Read(r io.Reader) (Kind, []byte, error) {
 		return 0, nil, err
 	}
 	return Kind(head[0]), b, nil
+}
+
+// HostFile holds Modprobe, for the machine's modprobe; it is there only when
+// there is something in it.
+const HostFile = "/netrig/modprobe.json"
+
+// Host is the configuration that a system applies when it starts, for a machine
+// to apply as well: modules first, then sysctls, then the packet filter.
+type Host struct {
+	Modprobe Modprobe
+	Modules  []Entry   // to be loaded, in order
+	Sysctls  []Setting // in order
+	Nftables string    // path of the file that nft reads; empty for none
+}
+
+// Entry is a word of a file of the configuration.
+type Entry struct {
+	Name string
+	From string // "FILE:LINE"
+}
+
+// Setting is a sysctl.
+type Setting struct {
+	Path  string // below /proc/sys; may be a pattern (glob(7))
+	Value string
+	From  string // "FILE:LINE"
+	// Quiet: it does not matter when it can't be set.
+	Quiet bool
+	// Except: keeps what patterns match from being set, and sets nothing.
+	Except bool
+}
+
+// Modprobe is what modprobe.d(5) says.
+type Modprobe struct {
+	Options map[string][]string // of modules
+	// Blacklist are modules that no alias loads.
+	Blacklist []string
+	// Aliases: names and patterns, and the module that each stands for.
+	Aliases [][2]string
+	// Disabled modules are not loaded at all. To ask for one succeeds, or fails.
+	Disabled map[string]bool
 }
