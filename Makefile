@@ -10,19 +10,22 @@ OUT := out
 # Where a failed test's files go (packets, topology, story).
 ARTIFACTS ?= $(OUT)/failed
 FUZZTIME  ?= 10s
+# How often make soak runs the scenarios as root.
+SOAK ?= 1000
 
 # Whose behaviour is recorded: Debian's from 2021 on, one of them in the full flavour too.
 baselines := debian/bullseye,debian/bookworm,debian/bookworm:full,debian/trixie,debian/trixie-backports=6.18,debian/sid,debian/trixie-backports
 
 tools := internal/tools
+soaking = go -C $(tools) build -buildvcs=false -o $(CURDIR)/$(OUT)/soak ./soak && $(OUT)/soak -out='$(ARTIFACTS)/soak' $(if $(RUN),-run='$(RUN)')
 suite := WHO=$(WHO) ARTIFACTS='$(ARTIFACTS)' $(tools)/test.sh $(if $(RUN),-run '$(RUN)')
 
 .DEFAULT_GOAL := help
-.PHONY: help test vm regressions matrix baseline kernels-page race stress bench benchstat cover fuzz lint fmt packages clean
+.PHONY: help test vm regressions matrix baseline kernels-page race stress bench benchstat cover fuzz soak soak-short lint fmt packages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  Variables: PKG=./scenarios RUN=TestRouter COUNT=20 KERNEL=debian/trixie KERNELS=A,B WHO=root|user|both ARTIFACTS=DIR FUZZTIME=1m"
+	@echo "  Variables: PKG=./scenarios RUN=TestRouter COUNT=20 KERNEL=debian/trixie KERNELS=A,B WHO=root|user|both ARTIFACTS=DIR FUZZTIME=1m SOAK=100"
 
 test: ## Every test, as root and as an ordinary user; installs missing Debian packages
 	@$(suite) -count=$(COUNT) $(PKG)
@@ -71,6 +74,14 @@ cover: ## Statement coverage of all packages together, as whoever calls
 
 fuzz: ## Every fuzz target for FUZZTIME each
 	@$(tools)/fuzz.sh '$(FUZZTIME)' $(PKG)
+
+soak: ## The scenarios SOAK times as root (1000), fewer as an ordinary user and with -race, under stress-ng
+	@$(tools)/packages.sh test race stress
+	@$(soaking) -rounds=$(SOAK)
+
+soak-short: ## The same in about a minute, for CI
+	@$(tools)/packages.sh test stress
+	@$(soaking) -rounds=8 -parts=root,user
 
 lint: ## gofmt, go vet, staticcheck, actionlint, shellcheck
 	@$(tools)/lint.sh

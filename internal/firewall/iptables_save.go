@@ -22,7 +22,9 @@ type savedLine struct {
 func parseSave(out []byte) ([]savedLine, error) {
 	var lines []savedLine
 	table := ""
-	for scanner := bufio.NewScanner(bytes.NewReader(out)); scanner.Scan(); {
+	scanner := bufio.NewScanner(bytes.NewReader(out))
+	scanner.Buffer(nil, len(out)+1) // a rule may be long, and none may be lost
+	for scanner.Scan() {
 		text := strings.TrimSpace(scanner.Text())
 		switch {
 		case text == "" || text[0] == '#' || text == "COMMIT":
@@ -53,7 +55,7 @@ func parseSave(out []byte) ([]savedLine, error) {
 			return nil, fmt.Errorf("iptables-save printed a line that is not understood: %q", text)
 		}
 	}
-	return lines, nil
+	return lines, scanner.Err()
 }
 
 // count reads "[packets:bytes]".

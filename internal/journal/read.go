@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -70,9 +71,9 @@ func (f *Folder) Add(path string, raw []byte) error {
 		return fmt.Errorf("%s is no journal of version %d, but of version %d: run the tests again with this netrig, or compare with the one that wrote it", path, Version, is.Version)
 	}
 	if is.Sysctls != nil {
-		p := &Process{}
+		p := &Process{Header: is.Header, Sysctls: *is.Sysctls}
 		f.Processes = append(f.Processes, p)
-		return json.Unmarshal(raw, p)
+		return nil
 	}
 	if is.Configuration != nil {
 		s := &System{}
@@ -83,6 +84,14 @@ func (f *Folder) Add(path string, raw []byte) error {
 		return fmt.Errorf("%s names no test: it is no journal, or damaged; remove it", path)
 	}
 	t := &Test{}
+	if err := json.Unmarshal(raw, t); err != nil {
+		return fmt.Errorf("%s is damaged: %w; remove it, and run the tests again", path, err)
+	}
+	for _, l := range t.Labs {
+		if l == nil || slices.Contains(l.Steps, nil) {
+			return fmt.Errorf("%s is damaged: a lab or a step in it is null; remove it, and run the tests again", path)
+		}
+	}
 	f.Tests = append(f.Tests, t)
-	return json.Unmarshal(raw, t)
+	return nil
 }

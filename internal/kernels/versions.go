@@ -26,7 +26,7 @@ func compareVersions(a, b string) int {
 // one: "6.18" is of 6.18.15-1~bpo13+1, and not of 6.180.
 func startsWith(version, asked string) bool {
 	rest, ok := strings.CutPrefix(version, asked)
-	if !ok || rest == "" {
+	if !ok || rest == "" || asked == "" {
 		return ok
 	}
 	digit := func(c byte) bool { return c >= '0' && c <= '9' }

@@ -9,11 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/netrig/netrig/internal/vm/wire"
 )
 
-// receiver takes the records of a machine.
+// receiver takes the records of a machine, from both of its streams. What runs
+// in there may say anything, in any order: only the first hello and the first
+// end count.
 type receiver struct {
 	config  *Config
 	returns []wire.Return
@@ -22,11 +25,17 @@ type receiver struct {
 	end     chan wire.End
 	broken  chan error // capacity 2: what the tests print can't be handed on
 
-	file  *os.File // being brought back
-	left  int64
+	mu    sync.Mutex
 	files []string // brought back
 	errs  []error
 	told  []string
+}
+
+// incoming is a file that a stream is bringing.
+type incoming struct {
+	path string
+	file *os.File
+	left int64
 }
 
 func newReceiver(c *Config) *receiver {
@@ -39,6 +48,8 @@ func newReceiver(c *Config) *receiver {
 
 // read goes on until the end record, or until nothing more can come.
 func (r *receiver) read(from io.Reader) {
+	var f incoming
+	defer func() { r.note(f.drop()) }()
 	for {
 		kind, content, err := wire.Read(from)
 		if err != nil {
@@ -52,28 +63,31 @@ func (r *receiver) read(from io.Reader) {
 		case wire.KindHello:
 			var h wire.Hello
 			if json.Unmarshal(content, &h) == nil {
-				r.hello <- h
+				offer(r.hello, h)
 			}
 		case wire.KindOut:
 			_, err = r.config.Stdout.Write(content)
 		case wire.KindErr:
 			_, err = r.config.Stderr.Write(content)
 		case wire.KindNote:
-			r.errs = append(r.errs, errors.New(string(content)))
+			r.note(errors.New(string(content)))
 		case wire.KindTold:
+			r.mu.Lock()
 			r.told = append(r.told, string(content))
+			r.mu.Unlock()
 			r.config.say("%s", content)
 		case wire.KindFile:
-			r.errs = append(r.errs, r.open(content))
+			r.note(f.drop())
+			r.note(r.open(&f, content))
 		case wire.KindData:
-			r.errs = append(r.errs, r.data(content))
+			r.note(f.data(content))
 		case wire.KindEnd:
 			var e wire.End
 			if err := json.Unmarshal(content, &e); err != nil {
-				r.errs = append(r.errs, fmt.Errorf("the end record is damaged: %w", err))
+				r.note(fmt.Errorf("the end record is damaged: %w", err))
 				return
 			}
-			r.end <- e
+			offer(r.end, e)
 			return
 		}
 		if err != nil {
@@ -83,14 +97,33 @@ func (r *receiver) read(from io.Reader) {
 	}
 }
 
+// offer sends what nobody may wait for.
+func offer[T any](to chan<- T, value T) {
+	select {
+	case to <- value:
+	default:
+	}
+}
+
+// mostErrs is how many errors of a machine are kept: one that has gone wild
+// makes any number.
+const mostErrs = 50
+
+func (r *receiver) note(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil && len(r.errs) < mostErrs {
+		r.errs = append(r.errs, err)
+	}
+}
+
 // open begins a file. It can only lie in a directory from which files were asked
 // for, whatever a kernel gone wild says, and not behind a link in there.
-func (r *receiver) open(content []byte) error {
+func (r *receiver) open(f *incoming, content []byte) error {
 	var head wire.File
 	if err := json.Unmarshal(content, &head); err != nil {
 		return fmt.Errorf("a file of the tests: %w", err)
 	}
-	r.file, r.left = nil, head.Size
 	for _, ret := range r.returns {
 		below, err := filepath.Rel(ret.Dir, head.Path)
 		if err != nil || !filepath.IsLocal(below) {
@@ -109,34 +142,47 @@ func (r *receiver) open(content []byte) error {
 		if err := root.MkdirAll(filepath.Dir(below), 0o755); err != nil {
 			return fmt.Errorf("bring back a file of the tests: %w", err)
 		}
-		r.file, err = root.OpenFile(below, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, os.FileMode(head.Mode).Perm())
+		file, err := root.OpenFile(below, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, os.FileMode(head.Mode).Perm())
 		if err != nil {
 			return fmt.Errorf("bring back a file of the tests: %w", err)
 		}
+		*f = incoming{head.Path, file, head.Size}
+		r.mu.Lock()
 		r.files = append(r.files, head.Path)
-		return r.closeIfWhole()
+		r.mu.Unlock()
+		return f.closeIfWhole()
 	}
 	return fmt.Errorf("the machine sent %s, which nobody asked for", head.Path)
 }
 
-func (r *receiver) data(content []byte) error {
-	if r.file == nil {
+func (f *incoming) data(content []byte) error {
+	if f.file == nil {
 		return nil
 	}
-	r.left -= int64(len(content))
-	if _, err := io.Copy(r.file, bytes.NewReader(content)); err != nil {
-		r.file.Close()
-		r.file = nil
+	f.left -= int64(len(content))
+	if _, err := io.Copy(f.file, bytes.NewReader(content)); err != nil {
+		f.file.Close()
+		f.file = nil
 		return fmt.Errorf("bring back a file of the tests: %w", err)
 	}
-	return r.closeIfWhole()
+	return f.closeIfWhole()
 }
 
-func (r *receiver) closeIfWhole() error {
-	if r.left > 0 {
+func (f *incoming) closeIfWhole() error {
+	if f.left > 0 {
 		return nil
 	}
-	err := r.file.Close()
-	r.file = nil
+	err := f.file.Close()
+	f.file = nil
+	return err
+}
+
+// drop gives up a file of which not all has come.
+func (f *incoming) drop() error {
+	if f.file == nil {
+		return nil
+	}
+	err := errors.Join(fmt.Errorf("bring back %s: its last %d bytes did not come", f.path, f.left), f.file.Close())
+	f.file = nil
 	return err
 }
