@@ -15,16 +15,20 @@ SOAK ?= 1000
 
 # Whose behaviour is recorded: Debian's from 2021 on, one of them in the full flavour too.
 baselines := debian/bullseye,debian/bookworm,debian/bookworm:full,debian/trixie,debian/trixie-backports=6.18,debian/sid,debian/trixie-backports
+# How often each contender of make bench has its turn; without, 10, of the short form 3.
+ROUNDS ?=
+# The packages with benchmarks of parts (bench has the contest).
+parts = $(if $(filter ./...,$(PKG)),./assert ./capture ./harness ./internal/... ./scenarios,$(PKG))
 
 tools := internal/tools
 soaking = go -C $(tools) build -buildvcs=false -o $(CURDIR)/$(OUT)/soak ./soak && $(OUT)/soak -out='$(ARTIFACTS)/soak' $(if $(RUN),-run='$(RUN)')
 suite := WHO=$(WHO) ARTIFACTS='$(ARTIFACTS)' $(tools)/test.sh $(if $(RUN),-run '$(RUN)')
 
 .DEFAULT_GOAL := help
-.PHONY: help test vm regressions matrix baseline kernels-page race stress bench benchstat cover fuzz soak soak-short lint fmt packages clean
+.PHONY: help test vm regressions matrix baseline kernels-page race stress bench bench-short microbench benchstat cover fuzz soak soak-short lint fmt packages clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  Variables: PKG=./scenarios RUN=TestRouter COUNT=20 KERNEL=debian/trixie KERNELS=A,B WHO=root|user|both ARTIFACTS=DIR FUZZTIME=1m SOAK=100"
 
 test: ## Every test, as root and as an ordinary user; installs missing Debian packages
@@ -59,10 +63,16 @@ race: ## The same under the race detector, COUNT times
 stress: ## The same under the race detector, 20 times, with every processor busy
 	@WHO=$(WHO) ARTIFACTS='$(ARTIFACTS)' $(tools)/stress.sh $(if $(RUN),-run '$(RUN)') $(PKG)
 
-bench: ## Benchmarks, as whoever calls (make -s bench COUNT=10 > new.txt)
-	@go test -run '^$$' -bench '$(or $(RUN),.)' -benchmem -count=$(COUNT) $(PKG)
+bench: ## Side by side with a shell script, Mininet, plain Go, a floor; writes docs/performance.md (SHORT=1)
+	@ROUNDS='$(ROUNDS)' $(tools)/bench.sh $(if $(SHORT),--short,--write) '$(or $(RUN),.)'
 
-benchstat: ## Compare two runs of bench (make benchstat OLD=old.txt NEW=new.txt)
+bench-short: ## The short form of bench: small sizes, printed and not written; some two minutes
+	@ROUNDS='$(ROUNDS)' $(tools)/bench.sh --short '$(or $(RUN),.)'
+
+microbench: ## Benchmarks of the parts, as whoever calls (make -s microbench COUNT=10 > new.txt)
+	@go test -run '^$$' -bench '$(or $(RUN),.)' -benchmem -count=$(COUNT) $(parts)
+
+benchstat: ## Compare two runs of microbench (make benchstat OLD=old.txt NEW=new.txt)
 	@go tool -modfile=$(tools)/go.mod benchstat $(OLD) $(NEW)
 
 cover: ## Statement coverage of all packages together, as whoever calls

@@ -9,7 +9,6 @@ import (
 
 	"github.com/netrig/netrig/internal/deadline"
 	"github.com/netrig/netrig/internal/link"
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -228,19 +227,10 @@ func (b *Bridge) awaitForwarding(p *Port) error {
 	if b.settings.down || !p.isUp() || p.peer == nil || !p.peer.isUp() {
 		return nil // nothing can pass, and nothing is to be waited for
 	}
-	var state uint8
 	missing := fmt.Sprintf("the port %s of the bridge %s does not forward", p, b.name)
 	err := deadline.Poll(linkTime+2*b.settings.forwardDelay, missing, func() (bool, error) {
-		ports, err := b.node.raw.BridgePorts()
-		if err != nil {
-			return false, err
-		}
-		for _, port := range ports {
-			if port.Index == p.index {
-				state = port.State
-			}
-		}
-		return BridgePortState(state) == Forwarding, nil
+		port, err := b.node.raw.State(p.index)
+		return err == nil && BridgePortState(port.PortState) == Forwarding, err
 	})
 	if err != nil {
 		return err
@@ -249,8 +239,8 @@ func (b *Bridge) awaitForwarding(p *Port) error {
 	// noticed that in the background (net/core/link_watch.c) it drops what the
 	// node sends by the bridge, ARP requests included.
 	err = deadline.Poll(linkTime, fmt.Sprintf("the bridge %s has no carrier", b), func() (bool, error) {
-		l, err := b.node.route.LinkByIndex(b.index)
-		return err == nil && l.Attrs().OperState == netlink.OperUp, err
+		l, err := b.node.raw.State(b.index)
+		return err == nil && l.OperState == link.OperUp, err
 	})
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/netrig/netrig/internal/deadline"
+	"github.com/netrig/netrig/internal/link"
 	"github.com/vishvananda/netlink"
 )
 
@@ -166,11 +167,11 @@ func (p *Port) awaitUp() error {
 			// One request for each end after both are up is needed all the same:
 			// without it a packet sent at once can be lost. Kernels before 6.12
 			// must be waited for.
-			attrs, err := end.attrs()
+			state, err := end.state()
 			if err != nil {
 				return false, err
 			}
-			if other := end.peer; attrs.OperState != netlink.OperUp && other.isUp() && end.isUp() {
+			if state.OperState != link.OperUp && state.Up() && end.peer.isUp() {
 				return false, nil
 			}
 		}
@@ -193,22 +194,19 @@ func (p *Port) awaitUp() error {
 }
 
 func (p *Port) isUp() bool {
-	attrs, err := p.attrs()
-	return err == nil && attrs.Flags&net.FlagUp != 0
+	state, err := p.state()
+	return err == nil && state.Up()
 }
 
-func (p *Port) attrs() (*netlink.LinkAttrs, error) {
-	l, err := p.node.route.LinkByIndex(p.index)
+func (p *Port) state() (link.State, error) {
+	state, err := p.node.raw.State(p.index)
 	if err != nil {
-		return nil, fmt.Errorf("ask for the state of %s: %w", p, err)
+		return state, fmt.Errorf("%s: %w", p, err)
 	}
-	return l.Attrs(), nil
+	return state, nil
 }
 
 func (p *Port) operState() (netlink.LinkOperState, error) {
-	attrs, err := p.attrs()
-	if err != nil {
-		return 0, err
-	}
-	return attrs.OperState, nil
+	state, err := p.state()
+	return netlink.LinkOperState(state.OperState), err
 }

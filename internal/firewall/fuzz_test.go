@@ -32,8 +32,10 @@ func FuzzSave(f *testing.F) {
 		if err != nil && err.Error() == "" {
 			t.Fatal("the error is empty")
 		}
+		if rules := ofSaved(lines, IPv4, "test"); len(rules) != len(lines) {
+			t.Fatalf("%d rules of %d lines", len(rules), len(lines))
+		}
 		for _, l := range lines {
-			_ = l.counted(IPv4)
 			if l.chain == "" {
 				t.Fatalf("a rule without a chain: %+v", l)
 			}

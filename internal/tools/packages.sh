@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages whose programs are missing. An argument is a
-# package:program, or a set of them by name (test, lint, race, stress, vm).
+# package:program, or a set of them by name (test, lint, race, stress, vm, bench).
 #
 # It asks for programs and not for packages, so that it has nothing to do on a
 # machine of another distribution where the programs are there.
@@ -20,9 +20,12 @@ for arg in "$@"; do
     race) wanted+=(gcc:gcc libc6-dev:/usr/include/stdlib.h) ;;
     stress) wanted+=(stress-ng:stress-ng) ;;
     vm) wanted+=(qemu-system-x86:qemu-system-x86_64) ;;
+    # The contenders of make bench. Of Mininet it takes the library, started by Debian's own python3.
+    bench) wanted+=(mininet:mn bridge-utils:brctl iperf3:iperf3 tcpdump:tcpdump iptables:iptables iproute2:ip
+      iputils-ping:ping procps:sysctl) ;;
     *:*) wanted+=("$arg") ;;
     *)
-      echo "packages.sh: unknown set '$arg' (test, lint, race, stress, vm or package:program)" >&2
+      echo "packages.sh: unknown set '$arg' (test, lint, race, stress, vm, bench or package:program)" >&2
       exit 2
       ;;
   esac
