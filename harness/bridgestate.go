@@ -40,6 +40,8 @@ type BridgePort struct {
 	Learning          bool
 	Flood             bool // unknown unicast goes out of this port
 	MulticastFlood    bool
+	BroadcastFlood    bool
+	Locked            bool // takes frames only of senders whose entry in the forwarding database is there already
 	Cost              uint32
 	Priority          uint16
 }
@@ -54,7 +56,7 @@ func (n *Node) BridgePorts() []BridgePort {
 	for _, p := range list {
 		all = append(all, BridgePort{
 			Interface: names[p.Index], Bridge: names[p.Master], State: BridgePortState(p.State), Hairpin: p.Hairpin, Isolated: p.Isolated,
-			Learning: p.Learning, Flood: p.Flood, MulticastFlood: p.MulticastFlood, Cost: p.Cost, Priority: p.Priority,
+			Learning: p.Learning, Flood: p.Flood, MulticastFlood: p.MulticastFlood, BroadcastFlood: p.BroadcastFlood, Locked: p.Locked, Cost: p.Cost, Priority: p.Priority,
 		})
 	}
 	return all

@@ -153,6 +153,14 @@ func (n *Node) linkFacts() []explain.Link {
 	for _, p := range n.BridgePorts() {
 		ports[p.Interface] = p
 	}
+	index, qdisc := map[int]netlink.Link{}, map[int]bool{}
+	qdiscs, err := n.route.QdiscList(nil)
+	n.must(err, "list the queueing disciplines")
+	for _, q := range qdiscs {
+		if q.Type() == "clsact" {
+			qdisc[q.Attrs().LinkIndex] = true
+		}
+	}
 	programs, silent, filters := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	links := n.links()
 	names, parents := linkNames(links), map[string]string{}
@@ -160,6 +168,7 @@ func (n *Node) linkFacts() []explain.Link {
 		if a := l.Attrs(); l.Type() != "veth" && a.NetNsID < 0 {
 			parents[a.Name] = names[a.ParentIndex]
 		}
+		index[l.Attrs().Index] = l
 		silent[l.Attrs().Name] = l.Attrs().RawFlags&unix.IFF_NOARP != 0
 		if b, ok := l.(*netlink.Bridge); ok && b.VlanFiltering != nil {
 			filters[b.Name] = *b.VlanFiltering
@@ -181,7 +190,7 @@ func (n *Node) linkFacts() []explain.Link {
 		if p, ok := ports[i.Name]; ok {
 			e.Port = &explain.Port{
 				State: p.State.String(), Hairpin: p.Hairpin, Isolated: p.Isolated, Learning: p.Learning,
-				Flood: p.Flood, MulticastFlood: p.MulticastFlood,
+				Flood: p.Flood, MulticastFlood: p.MulticastFlood, BroadcastFlood: p.BroadcastFlood, Locked: p.Locked,
 			}
 			if filters[i.Master] {
 				for _, v := range n.portVLANs(i.Index) {
@@ -189,9 +198,29 @@ func (n *Node) linkFacts() []explain.Link {
 				}
 			}
 		}
+		if qdisc[i.Index] {
+			e.Control = n.controlled(index[i.Index])
+		}
 		all = append(all, e)
 	}
 	return all
+}
+
+// controlled are the ways of an interface at which filters of traffic control
+// hang.
+func (n *Node) controlled(l netlink.Link) []string {
+	var ways []string
+	for _, way := range []struct {
+		name   string
+		parent uint32
+	}{{"ingress", netlink.HANDLE_MIN_INGRESS}, {"egress", netlink.HANDLE_MIN_EGRESS}} {
+		list, err := n.route.FilterList(l, way.parent)
+		n.must(err, "list the filters of traffic control")
+		if len(list) > 0 {
+			ways = append(ways, way.name)
+		}
+	}
+	return ways
 }
 
 // portVLANs are the VLANs that pass a bridge port.
@@ -288,6 +317,14 @@ func linkNamesOf(told *explain.Node) []string {
 	return names
 }
 
+// redirected tells whether a route is of an ICMP redirect: IPv4 marks the
+// exception (RTCF_REDIRECTED of include/uapi/linux/in_route.h), IPv6 says who
+// made the route.
+func redirected(r netlink.Route) bool {
+	const marked = 0x00040000
+	return r.Flags&marked != 0 || r.Protocol == unix.RTPROT_REDIRECT
+}
+
 // lookUp asks the kernel for a route, as for a packet of the node's own or one
 // that came in.
 func (n *Node) lookUp(q explain.Query) explain.Route {
@@ -320,5 +357,5 @@ func (n *Node) lookUp(q explain.Query) explain.Route {
 		text = strings.Replace(text, "default", q.To.String(), 1)
 	}
 	text = strings.Replace(text, " proto unspec", "", 1)
-	return explain.Route{Type: e.Type, Gateway: e.Gateway, Device: e.Device, Source: e.Source, MTU: e.MTU, Text: text}
+	return explain.Route{Type: e.Type, Gateway: e.Gateway, Device: e.Device, Source: e.Source, MTU: e.MTU, Text: text, Redirected: redirected(found[0])}
 }

@@ -309,7 +309,7 @@ func TestBridges(t *testing.T) {
 	require.Len(t, sw.BridgePorts(), 1)
 	port := sw.BridgePorts()[0]
 	assert.Equal(t, harness.BridgePort{
-		Interface: "p1", Bridge: "br0", State: harness.Forwarding, Learning: true, Flood: true, MulticastFlood: true, Cost: 2, Priority: 0x20,
+		Interface: "p1", Bridge: "br0", State: harness.Forwarding, Learning: true, Flood: true, MulticastFlood: true, BroadcastFlood: true, Cost: 2, Priority: 0x20,
 	}, port)
 
 	cable.B.Detach()

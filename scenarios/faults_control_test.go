@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"errors"
+	"net/netip"
 	"runtime"
 	"unsafe"
 
@@ -102,4 +103,35 @@ func (p *planted) xdpDrop(node, name string) {
 		}
 		return err
 	}))
+}
+
+// tired sends datagrams that die at the first router until that has sent as many
+// errors as it may: the kernel allows six in a row (XRLIM_BURST_FACTOR).
+func (p *planted) tired(node, target string) {
+	a := netip.MustParseAddr(target)
+	family, level, option := unix.AF_INET, unix.IPPROTO_IP, unix.IP_TTL
+	var to unix.Sockaddr
+	if a.Is4() {
+		to = &unix.SockaddrInet4{Port: 33434, Addr: a.As4()}
+	} else {
+		family, level, option = unix.AF_INET6, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS
+		to = &unix.SockaddrInet6{Port: 33434, Addr: a.As16()}
+	}
+	require.NoError(p, p.node(node).Do(func() error {
+		fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		if err := unix.SetsockoptInt(fd, level, option, 1); err != nil {
+			return err
+		}
+		for range 20 {
+			if err := unix.Sendto(fd, []byte("tired"), 0, to); err != nil && !errors.Is(err, unix.EHOSTUNREACH) {
+				return err
+			}
+		}
+		return nil
+	}))
+	p.Settle()
 }

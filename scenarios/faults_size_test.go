@@ -62,7 +62,7 @@ func sizeFaults(f family) []*fault {
 				mtu(l, 1280, "router", "veth3", "ns1", "veth2")
 				l.node("ns0").Drop(harness.Filter{Hook: harness.Input, Protocol: icmp, ICMPType: &kind})
 			},
-			packet: "echo request", node: "router", end: "too big", seen: entering("router:veth1", ttl64), cause: tooBig,
+			packet: "echo request", node: "router", end: "too big", seen: entering("router:veth1", ttl64), cause: "about it met the rule", about: []string{"ns0"},
 		},
 		{
 			name: "a smaller MTU, and the router drops the error about it", in: "BigRouter", at: "built",

@@ -41,6 +41,13 @@ func (r *reasoner) bridged(v *Verdict, n *Node, bridge string, in, out *Link, p 
 		v.cause("%s: port %s of %s is %s", n.Name, in.Name, bridge, in.Port.State)
 		return
 	}
+	if in != nil && in.Port != nil && in.Port.Locked {
+		if e, ok := n.behind(bridge, p.SrcMAC.String()); !ok || e.Interface != in.Name {
+			v.End = BlockedInBridge
+			v.cause("%s: port %s of %s is locked, and takes frames of known senders only; %s is none", n.Name, in.Name, bridge, r.whose(p.SrcMAC))
+			return
+		}
+	}
 	if rule, ok := n.dropRule("prerouting", "forward", "input", "output", "postrouting"); ok {
 		v.filtered(BlockedInBridge, n, rule)
 		for _, s := range []string{"bridge.bridge-nf-call-iptables", "bridge.bridge-nf-call-ip6tables", "bridge.bridge-nf-call-arptables"} {
@@ -65,6 +72,7 @@ func (r *reasoner) bridged(v *Verdict, n *Node, bridge string, in, out *Link, p 
 			how = ", by which the frame came"
 		}
 		v.cause("%s: %s believes %s behind %s%s; it is behind %s", n.Name, bridge, r.whose(p.DstMAC), entry.Interface, how, out.Name)
+		r.twins(v, mac)
 		return
 	case in != nil && in.Name == out.Name && !in.Port.Hairpin:
 		v.End = BlockedInBridge
@@ -92,6 +100,8 @@ func (r *reasoner) bridged(v *Verdict, n *Node, bridge string, in, out *Link, p 
 		v.cause("%s: ports %s and %s of %s are both isolated", n.Name, in.Name, out.Name, bridge)
 	case !group && !learned && !state.Flood:
 		v.cause("%s: %s does not know where %s is, and flood is off on port %s", n.Name, bridge, r.whose(p.DstMAC), out.Name)
+	case broadcast && !state.BroadcastFlood:
+		v.cause("%s: bcast_flood is off on port %s of %s, and broadcasts reach nobody there", n.Name, out.Name, bridge)
 	case group && !broadcast && !state.MulticastFlood:
 		v.cause("%s: mcast_flood is off on port %s of %s, and multicast reaches nobody there", n.Name, out.Name, bridge)
 	case br.VLANs && in != nil && !slices.ContainsFunc(in.Port.VLANs, func(id int) bool { return slices.Contains(state.VLANs, id) }):
@@ -139,7 +149,7 @@ func (r *reasoner) afterOut(v *Verdict, p *capture.Packet) {
 		v.cause("%s has an XDP program, which sees packets before they are recorded", l.Peer)
 	case l.Peer != "" && peer.MTU > 0 && p.Length-ethernet > peer.MTU:
 		v.End = TooBig
-		v.cause("%s: the other end, %s, takes %d bytes at most, and the packet has %d", l.name(), l.Peer, peer.MTU, p.Length-ethernet)
+		v.cause("%s:%s: the other end, %s, takes %d bytes at most, and the packet has %d", n.Name, l.Name, l.Peer, peer.MTU, p.Length-ethernet)
 	case l.Peer == "":
 		v.End = LinkDown
 		v.cause("%s:%s: there is no other end in the lab", n.Name, l.Name)
@@ -157,6 +167,7 @@ func (r *reasoner) strayed(v *Verdict, p *capture.Packet) {
 	mac := p.DstMAC.String()
 	v.cause("the frame is for %s, but %s is %s", r.whose(p.DstMAC), p.Where(), r.Node(p.Node).link(p.Interface).MAC)
 	r.misled(v, p)
+	r.twins(v, mac)
 	for _, n := range r.Nodes {
 		for i := range n.Links {
 			if e, ok := n.behind(n.Links[i].Name, mac); ok {

@@ -60,6 +60,8 @@ func (r *reasoner) flight(f *capture.Flight, isReply bool) Verdict {
 			lost := r.silent(e, true)
 			v.Cause = append(v.Cause, "the "+name(e.First())+" about it ended in "+lost.Node+": "+string(lost.End)+"; "+LastSeen(e.Last()))
 			v.Cause = append(v.Cause, lost.Cause...)
+		} else if rule, ok := r.Node(e.Last().Node).dropRule("prerouting", "input"); ok {
+			v.cause("%s: the %s about it met the rule %s, which counted %d", e.Last().Node, name(e.First()), rule.Text, rule.Moved)
 		}
 		return v
 	}

@@ -57,8 +57,11 @@ type Link struct {
 	Parent     string `json:",omitempty"` // what a VLAN or MACVLAN interface lies on, in the same node
 	NoARP      bool   // asks for no neighbours, and answers none
 	XDP        bool   // a program looks at what comes in
-	Addresses  []Address
-	Port       *Port `json:",omitempty"`
+	// Control are the ways, "ingress" and "egress", at which filters of traffic
+	// control hang.
+	Control   []string `json:",omitempty"`
+	Addresses []Address
+	Port      *Port `json:",omitempty"`
 }
 
 // Address is an address of an interface.
@@ -71,6 +74,7 @@ type Address struct {
 type Port struct {
 	State                                              string
 	Hairpin, Isolated, Learning, Flood, MulticastFlood bool
+	BroadcastFlood, Locked                             bool
 	// VLANs are those that pass the port; nil where the bridge does not filter
 	// by VLAN.
 	VLANs []int `json:",omitempty"`
@@ -119,8 +123,10 @@ type Route struct {
 	Device  string
 	Source  netip.Addr
 	MTU     int
-	Error   string // the kernel's error, by its name: "ENETUNREACH"
-	Text    string
+	// Redirected tells that an ICMP redirect has put it there.
+	Redirected bool   `json:",omitempty"`
+	Error      string // the kernel's error, by its name: "ENETUNREACH"
+	Text       string
 }
 
 // Lookup is a route that was asked for, with the answer.
@@ -197,6 +203,12 @@ func (n *Node) link(name string) *Link {
 		}
 	}
 	return &Link{Name: name}
+}
+
+// filters tells whether filters of traffic control may hang at a way; where
+// that is not known, at any.
+func (l *Link) filters(way string) bool {
+	return len(l.Control) == 0 || slices.Contains(l.Control, way)
 }
 
 // ports are the ports of a bridge.

@@ -46,12 +46,24 @@ func (r *reasoner) unresolved(v *Verdict, n *Node, next netip.Addr, device strin
 		}
 	}
 	usable := known && entry.usable()
+	// What came later may have made the entry usable: the packets tell that nobody
+	// had answered when this one waited. (A unicast question is about an entry that
+	// was usable all the while.)
+	if usable && question != nil && !answer.Reached(n.Name) && question.First().DstMAC[0]&1 == 1 {
+		usable = false
+	}
 	switch {
 	// The kernel forgets neighbours that failed when the machine has many. That it
 	// was asked for says that the packet had passed all filters by then.
-	case usable || !known && (question == nil):
+	case usable || !known && question == nil:
 		return false
 	case question == nil:
+		if rule, ok := n.dropRule("output", "postrouting", "egress"); ok {
+			v.Reasons = append(v.Reasons, "the "+v.Packet+" waited for it in "+n.Name)
+			v.Packet, v.Seen, v.Before = questionName(next), nil, nil
+			v.filtered(FilteredOut, n, rule)
+			return true
+		}
 		v.End = NeighborMissing
 		v.cause("%s: %s", n.Name, entry)
 		return true
@@ -160,6 +172,9 @@ func (r *reasoner) nobody(v *Verdict, f *capture.Flight, target netip.Addr) {
 	} else {
 		v.cause("nobody on the link of %s has %s", f.First().Where(), target)
 	}
+	if out := asker.link(f.First().Interface); out.Master != "" {
+		v.cause("%s is a port of %s: what %s itself sends out of it reaches nobody but %s, and what comes in is for %s", f.First().Where(), out.Master, asker.Name, out.Peer, out.Master)
+	}
 	if owner, l := r.owner(target); l != nil {
 		v.cause("%s belongs to %s:%s", target, owner, l.Name)
 	}
@@ -216,6 +231,9 @@ func (r *reasoner) asked(v *Verdict, p *capture.Packet) {
 			v.cause("%s: net.ipv4.conf.%s.%s = %s; it has %s on %s", n.Name, p.Interface, name, value, target, own.name())
 			return
 		}
+	}
+	if p.ARP != nil && r.estranged(v, n, target, p.ARP.SenderIP, p.Interface) {
+		return
 	}
 	if p.ARP != nil {
 		// The kernel answers only whom it would take packets from.

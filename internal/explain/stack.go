@@ -20,7 +20,7 @@ func (r *reasoner) inStack(v *Verdict, p *capture.Packet, isReply bool) {
 		r.asked(v, p)
 		return
 	}
-	if kind := n.control(p.Interface); kind == "clsact" || kind == "ingress" {
+	if kind := n.control(p.Interface); kind == "ingress" || kind == "clsact" && n.link(p.Interface).filters("ingress") {
 		v.controlled(FilteredIn, n, p.Interface, kind)
 		return
 	}
@@ -32,6 +32,9 @@ func (r *reasoner) inStack(v *Verdict, p *capture.Packet, isReply bool) {
 	way := r.route(n.Name, Query{To: to, From: p.Src, In: p.Interface})
 	local := n.withAddress(to) != nil || way.Type == "local"
 	if r.spoofed(v, n, p, way) || loopback(v, n, to, p.Interface) {
+		return
+	}
+	if r.estranged(v, n, to, p.Src, p.Interface) || r.twin(v, n, p, to) {
 		return
 	}
 	if local {
@@ -53,6 +56,7 @@ func (r *reasoner) inStack(v *Verdict, p *capture.Packet, isReply bool) {
 		if other, l := r.owner(to); l != nil {
 			v.cause("%s belongs to %s:%s", to, other, l.Name)
 		}
+		r.redirected(v, p)
 		return
 	}
 	if translated != "" {

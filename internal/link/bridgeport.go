@@ -19,6 +19,8 @@ type Port struct {
 	Learning       bool
 	Flood          bool // unknown unicast
 	MulticastFlood bool // unknown multicast
+	BroadcastFlood bool
+	Locked         bool // takes frames of known senders only; no older kernel than 5.18 can
 	Cost           uint32
 	Priority       uint16
 }
@@ -91,12 +93,22 @@ func (p *Port) parse(raw []byte) error {
 			p.Flood = a.Value[0] != 0
 		case nl.IFLA_BRPORT_MCAST_FLOOD:
 			p.MulticastFlood = a.Value[0] != 0
+		case brportBroadcastFlood:
+			p.BroadcastFlood = a.Value[0] != 0
+		case brportLocked:
+			p.Locked = a.Value[0] != 0
 		case nl.IFLA_BRPORT_ISOLATED:
 			p.Isolated = a.Value[0] != 0
 		}
 	}
 	return nil
 }
+
+// Attributes that netlink does not name (include/uapi/linux/if_link.h).
+const (
+	brportBroadcastFlood = 30
+	brportLocked         = 39
+)
 
 // dumpTries bounds Retry: of 336 dumps under churn 48 were interrupted, so
 // that ten in a row mean something else.
