@@ -238,6 +238,7 @@ func (l *Lab) index() int {
 
 func (l *Lab) close() {
 	l.TB.Helper()
+	l.hold()
 	for _, n := range l.nodes {
 		n.stop()
 	}

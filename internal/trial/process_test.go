@@ -92,6 +92,9 @@ func (v *victim) readAll() {
 	require.NoError(v.t, lines.Err(), "%s", v.log())
 }
 
+// readRest reads the output in the background, to its end.
+func (v *victim) readRest() { v.drain(bufio.NewScanner(v.out)) }
+
 func (v *victim) drain(lines *bufio.Scanner) {
 	for lines.Scan() {
 		v.add(lines.Text())
