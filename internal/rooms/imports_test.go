@@ -24,7 +24,7 @@ const module = "github.com/netrig/netrig/"
 var allowed = map[string][]string{
 	"assert":            {"capture", "harness", "internal/deadline", "internal/explain"},
 	"capture":           {"internal/ns"},
-	"cmd/netrig":        {"internal/compare", "internal/kernels", "internal/vm", "internal/vm/guest"},
+	"cmd/netrig":        {"internal/compare", "internal/kernels", "internal/report", "internal/vm", "internal/vm/guest"},
 	"harness":           {"capture", "internal/deadline", "internal/explain", "internal/firewall", "internal/journal", "internal/link", "internal/ns", "internal/result", "internal/sandbox", "internal/try"},
 	"internal/compare":  {"internal/journal"},
 	"internal/deadline": {"internal/ns"},
@@ -35,6 +35,7 @@ var allowed = map[string][]string{
 	"internal/link":     {"internal/ns"},
 	"internal/ns":       {},
 	"internal/oracle":   {"harness", "internal/deadline", "internal/link", "internal/ns", "internal/sandbox"},
+	"internal/report":   {"capture", "internal/explain", "internal/journal", "internal/result"},
 	"internal/result":   {"internal/explain", "internal/journal"},
 	"internal/sandbox":  {},
 	"internal/trial":    {},
@@ -48,6 +49,8 @@ var allowed = map[string][]string{
 // take their place (docs/dependencies.md).
 var seams = map[string][]string{
 	"github.com/cavaliergopher/cpio":     {"internal/vm"},
+	"github.com/chromedp/cdproto/cdp":    {}, // tests of internal/report only
+	"github.com/chromedp/chromedp":       {},
 	"github.com/go-ping/ping":            {"assert"},
 	"github.com/google/gopacket":         {"capture"},
 	"github.com/google/gopacket/layers":  {"capture"},
