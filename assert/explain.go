@@ -33,6 +33,7 @@ func (e *Exchange) explained() string {
 	lines := v.Lines()
 	took := time.Since(started).Round(100 * time.Microsecond)
 	lab.Explained(fmt.Sprintf("%s > %s: %s\n%s\n(explained in %s)\n\n%s", e.From, e.To, e.Cause, v.All(), took, e.Window), facts)
+	lab.Died(e.asCase(), v)
 	return "\n    " + strings.Join(lines, "\n    ") + e.story()
 }
 

@@ -41,10 +41,6 @@ func (p *Packet) Layers() []Layer {
 	return all
 }
 
-// Summary says in one line what the packet is, as a story does, without its time
-// and place.
-func (p *Packet) Summary() string { return p.summary() }
-
 // fieldsOf are the exported fields of a layer, but for those that hold its bytes.
 // Flags that are set stand together in one.
 func fieldsOf(l gopacket.Layer) []Field {

@@ -43,7 +43,7 @@ func (l *Lab) Facts() (*explain.Facts, *Tally) {
 	}
 	var mu sync.Mutex
 	l.eachQuietly(func(n *Node, ask func(what string, q func(n *Node))) {
-		told := &explain.Node{Name: n.name, Sysctls: map[string]string{}}
+		told := &explain.Node{Name: n.name, Unrecorded: !n.Recorded(), Sysctls: map[string]string{}}
 		ask("interfaces", func(n *Node) { told.Links = n.linkFacts() })
 		ask("neighbours", func(n *Node) { told.Neighbors = n.neighborFacts() })
 		ask("routes", func(n *Node) {
@@ -154,7 +154,12 @@ func (n *Node) linkFacts() []explain.Link {
 		ports[p.Interface] = p
 	}
 	programs, silent, filters := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for _, l := range n.links() {
+	links := n.links()
+	names, parents := linkNames(links), map[string]string{}
+	for _, l := range links {
+		if a := l.Attrs(); l.Type() != "veth" && a.NetNsID < 0 {
+			parents[a.Name] = names[a.ParentIndex]
+		}
 		silent[l.Attrs().Name] = l.Attrs().RawFlags&unix.IFF_NOARP != 0
 		if b, ok := l.(*netlink.Bridge); ok && b.VlanFiltering != nil {
 			filters[b.Name] = *b.VlanFiltering
@@ -166,8 +171,8 @@ func (n *Node) linkFacts() []explain.Link {
 	var all []explain.Link
 	for _, i := range n.Interfaces() {
 		e := explain.Link{
-			Name: i.Name, Kind: i.Kind, MAC: i.MAC.String(), MTU: i.MTU, Up: i.Up(), NoCarrier: i.NoCarrier,
-			OperState: i.OperState, Master: i.Master, XDP: programs[i.Name],
+			Name: i.Name, Kind: i.Kind, Index: i.Index, MAC: i.MAC.String(), MTU: i.MTU, Up: i.Up(), NoCarrier: i.NoCarrier,
+			OperState: i.OperState, Master: i.Master, PeerIndex: i.PeerIndex, PeerNetns: i.PeerNetns, Parent: parents[i.Name], XDP: programs[i.Name],
 			NoARP: silent[i.Name] && i.Name != "lo", VLANs: filters[i.Name],
 		}
 		for _, a := range i.Addresses {
@@ -198,33 +203,6 @@ func (n *Node) portVLANs(index int) []uint16 {
 		ids = append(ids, v.Vid)
 	}
 	return ids
-}
-
-// addPeers names the other ends of the cables, as the kernel has them now.
-func (l *Lab) addPeers(f *explain.Facts, nodes []*Node) {
-	named := map[int]string{}
-	for _, n := range nodes {
-		n.mu.Lock()
-		for _, p := range n.ports {
-			if p.index != 0 && p.peer != nil {
-				named[p.index] = p.peer.String()
-			}
-		}
-		n.mu.Unlock()
-	}
-	for i, n := range nodes {
-		if f.Nodes[i] == nil {
-			f.Nodes[i] = &explain.Node{Name: n.name}
-		}
-		for j := range f.Nodes[i].Links {
-			link := &f.Nodes[i].Links[j]
-			for _, p := range n.ports {
-				if p.name == link.Name {
-					link.Peer = named[p.index]
-				}
-			}
-		}
-	}
 }
 
 func (n *Node) neighborFacts() []explain.Neighbor {

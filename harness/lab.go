@@ -42,6 +42,7 @@ type Lab struct {
 	reason    string // why the test is skipped
 	before    []result.At
 	explained []explanation
+	died      *died  // of the last explanation
 	scratch   string // folder of the lab's own, made when first needed
 }
 

@@ -52,8 +52,28 @@ func (l *Lab) save() {
 		l.TB.Logf("netrig: what the test left behind could not be saved: %v", err)
 		return
 	}
+	names = brief(names)
 	last := len(names) - 1
 	l.TB.Logf("netrig: saved %s and %s in %s", strings.Join(names[:last], ", "), names[last], folder)
+}
+
+// brief puts names together that differ in their extension only, as a shell
+// would expand them: "ladder.{svg,mmd}".
+func brief(names []string) []string {
+	var all []string
+	for i := 0; i < len(names); {
+		base, extension, _ := strings.Cut(names[i], ".")
+		extensions := []string{extension}
+		for i++; i < len(names) && strings.HasPrefix(names[i], base+"."); i++ {
+			extensions = append(extensions, names[i][len(base)+1:])
+		}
+		if text := strings.Join(extensions, ","); len(extensions) > 1 {
+			all = append(all, base+".{"+text+"}")
+		} else {
+			all = append(all, base+"."+text)
+		}
+	}
+	return all
 }
 
 // standsIn tells whether a testing.TB is that of a run of Try: it fails inside a
@@ -119,6 +139,9 @@ func (l *Lab) saveTo(folder string) ([]string, error) {
 			texts = append(texts, e.text)
 		}
 		write(result.ExplanationFile, []byte(texts[0]+"\n"+strings.Join(texts[1:], "\n\n")+"\n"))
+	}
+	if e := l.savePictures(facts, write); e != nil {
+		l.TB.Logf("netrig: %v", e)
 	}
 	if err == nil {
 		err = place.Finish(test)

@@ -476,7 +476,7 @@ func TestFailedTestKeepsItsPackets(t *testing.T) {
 		tb.Error("on purpose")
 	})
 	require.True(t, r.Failed)
-	_, folder, ok := strings.Cut(strings.TrimSpace(r.Log()), "saved story.txt, lab.pcapng, state.json and test.json in ")
+	_, folder, ok := strings.Cut(strings.TrimSpace(r.Log()), "saved story.txt, lab.pcapng, state.json, topology.{svg,mmd,dot}, ladder.{svg,mmd} and test.json in ")
 	require.True(t, ok, r.Log())
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	before, after, ok := strings.Cut(read(t, folder, "story.txt"), "second step")
@@ -484,6 +484,11 @@ func TestFailedTestKeepsItsPackets(t *testing.T) {
 	assert.Contains(t, before, "first step")
 	assert.Contains(t, before, "UDP")
 	assert.NotContains(t, after, "UDP")
+	assert.Contains(t, read(t, folder, "topology.svg"), "a:veth0 to b:veth1")
+	assert.Contains(t, read(t, folder, "topology.mmd"), "flowchart")
+	assert.Contains(t, read(t, folder, "topology.dot"), "192.168.0.2/24")
+	assert.Contains(t, read(t, folder, "ladder.svg"), "first step")
+	assert.Contains(t, read(t, folder, "ladder.mmd"), "sequenceDiagram")
 	assert.Equal(t, "\x0a\x0d\x0d\x0a", read(t, folder, "lab.pcapng")[:4], "a pcapng file begins with a section header")
 }
 

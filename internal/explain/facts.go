@@ -23,6 +23,7 @@ type Facts struct {
 // Node is what the kernel says of one node.
 type Node struct {
 	Name       string
+	Unrecorded bool `json:",omitempty"` // its packets were not recorded, or not to the end
 	Links      []Link
 	Neighbors  []Neighbor
 	Routes     []string
@@ -37,6 +38,7 @@ type Node struct {
 // Link is an interface.
 type Link struct {
 	Name, Kind string
+	Index      int
 	MAC        string
 	MTU        int
 	Up         bool
@@ -45,6 +47,9 @@ type Link struct {
 	VLANs      bool   // a bridge that filters by VLAN
 	Master     string // the bridge that it is a port of
 	Peer       string // the other end of a veth, "node:interface"
+	PeerIndex  int    // and how the kernel names it: its index, in the namespace
+	PeerNetns  int    // of this number (link-netnsid), -1 for the node's own
+	Parent     string `json:",omitempty"` // what a VLAN or MACVLAN interface lies on, in the same node
 	NoARP      bool   // asks for no neighbours, and answers none
 	XDP        bool   // a program looks at what comes in
 	Addresses  []Address

@@ -61,6 +61,7 @@ const mostPackets = 50_000
 
 // details puts together what the page shows of a set.
 func (s *set) details() *details {
+	s.draw()
 	d := &details{
 		Explanation: s.explanation, Topology: s.topology, Ladder: s.ladder,
 		Names: s.namesOf(), States: s.states(), Packets: []packetRow{},

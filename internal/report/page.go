@@ -94,6 +94,7 @@ func write(w io.Writer, sets []*set, problems []string) error {
 }
 
 func (s *set) page(id int) (pageTest, error) {
+	packed, err := pack(s.details()) // first: it may find problems
 	t := s.test
 	name := t.Name
 	if s.Number > 1 {
@@ -135,7 +136,6 @@ func (s *set) page(id int) (pageTest, error) {
 	for _, f := range p.Failures {
 		p.Search += " " + strings.ToLower(f.Line)
 	}
-	packed, err := pack(s.details())
 	p.Packed = template.HTML(packed) //nolint:gosec // base64
 	return p, err
 }
