@@ -32,7 +32,7 @@ func Connection(t testing.TB, n *harness.Node, want harness.Connection) harness.
 	if len(all) == 0 {
 		lines.WriteString("\n    it tracks none")
 	}
-	t.Fatalf("%s tracks no connection like the one wanted (%s)%s", n, wish(want), lines.String())
+	fatalf(t, "%s tracks no connection like the one wanted (%s)%s", n, wish(want), lines.String())
 	panic("unreachable")
 }
 
@@ -81,7 +81,7 @@ func NoConnection(t testing.TB, n *harness.Node, want harness.Connection) {
 	checkProtocol(t, want.Protocol)
 	for _, c := range n.Conntrack() {
 		if connectionMatches(c, want) {
-			t.Fatalf("%s tracks the connection %s, but must not", n, c)
+			fatalf(t, "%s tracks the connection %s, but must not", n, c)
 		}
 	}
 }
@@ -91,7 +91,7 @@ func NoConnection(t testing.TB, n *harness.Node, want harness.Connection) {
 func checkProtocol(t testing.TB, protocol string) {
 	t.Helper()
 	if _, err := strconv.ParseUint(protocol, 10, 8); err != nil && !slices.Contains([]string{"", "tcp", "udp", "icmp", "icmpv6"}, protocol) {
-		t.Fatalf("netrig: the protocol %q is not tcp, udp, icmp, icmpv6 or a number", protocol)
+		fatalf(t, "netrig: the protocol %q is not tcp, udp, icmp, icmpv6 or a number", protocol)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 func Learned(t testing.TB, b *harness.Bridge, mac net.HardwareAddr, port string) {
 	t.Helper()
 	if b == nil {
-		t.Fatal("netrig: Learned: the bridge is nil")
+		fatalf(t, "netrig: Learned: the bridge is nil")
 	}
 	var lines strings.Builder
 	for _, e := range b.Node().ForwardingDatabase() {
@@ -30,21 +30,21 @@ func Learned(t testing.TB, b *harness.Bridge, mac net.HardwareAddr, port string)
 	if lines.Len() == 0 {
 		lines.WriteString("\n    it has learned none")
 	}
-	t.Fatalf("the bridge %s has not learned %s%s behind %s%s", b, mac, macOwner(b.Node().Lab(), mac), port, lines.String())
+	fatalf(t, "the bridge %s has not learned %s%s behind %s%s", b, mac, macOwner(b.Node().Lab(), mac), port, lines.String())
 }
 
 // NotLearned demands that a bridge does not know where a hardware address is.
 func NotLearned(t testing.TB, b *harness.Bridge, mac net.HardwareAddr) {
 	t.Helper()
 	if b == nil {
-		t.Fatal("netrig: NotLearned: the bridge is nil")
+		fatalf(t, "netrig: NotLearned: the bridge is nil")
 	}
 	if len(mac) != 6 {
-		t.Fatalf("netrig: NotLearned: %q is no hardware address", mac)
+		fatalf(t, "netrig: NotLearned: %q is no hardware address", mac)
 	}
 	for _, e := range b.Node().ForwardingDatabase() {
 		if e.Bridge == b.Name() && !e.Permanent && bytes.Equal(e.MAC, mac) {
-			t.Fatalf("the bridge %s has learned %s%s behind %s, but must not", b, mac, macOwner(b.Node().Lab(), mac), e.Interface)
+			fatalf(t, "the bridge %s has learned %s%s behind %s, but must not", b, mac, macOwner(b.Node().Lab(), mac), e.Interface)
 		}
 	}
 }

@@ -22,19 +22,19 @@ import (
 func Matrix(t testing.TB, nodes []*harness.Node, want func(from, to *harness.Node) Cause) {
 	t.Helper()
 	if len(nodes) < 2 || want == nil {
-		t.Fatalf("netrig: Matrix: it needs two nodes at least, and a wish for each pair")
+		fatalf(t, "netrig: Matrix: it needs two nodes at least, and a wish for each pair")
 	}
 	if slices.Contains(nodes, nil) {
-		t.Fatalf("netrig: Matrix: node %d of %d is nil", slices.Index(nodes, nil)+1, len(nodes))
+		fatalf(t, "netrig: Matrix: node %d of %d is nil", slices.Index(nodes, nil)+1, len(nodes))
 	}
 	if err := neighborRoom(nodes); err != nil {
-		t.Fatalf("netrig: Matrix: %v", err)
+		fatalf(t, "netrig: Matrix: %v", err)
 	}
 	addresses := map[*harness.Node][]netip.Addr{}
 	for _, n := range nodes {
 		addresses[n] = n.Addresses()
 		if len(addresses[n]) == 0 {
-			t.Fatalf("netrig: Matrix: node %s has no address that others could ask", n)
+			fatalf(t, "netrig: Matrix: node %s has no address that others could ask", n)
 		}
 	}
 	m := newGrid(nodes)
@@ -73,7 +73,7 @@ func Matrix(t testing.TB, nodes []*harness.Node, want func(from, to *harness.Nod
 		if e := m.first; e != nil {
 			why += fmt.Sprintf("    the first, %s > %s:%s", e.From, e.To, e.explained())
 		}
-		t.Fatalf("%d of %d pairs are not as demanded:\n    %s\n%s%s", len(m.misses), len(nodes)*(len(nodes)-1), strings.Join(m.misses, "\n    "), m, why)
+		fatalf(t, "%d of %d pairs are not as demanded:\n    %s\n%s%s", len(m.misses), len(nodes)*(len(nodes)-1), strings.Join(m.misses, "\n    "), m, why)
 	}
 }
 
@@ -89,7 +89,7 @@ func matrixProbe(t testing.TB, from *harness.Node, a netip.Addr) *Exchange {
 			return e
 		}
 	}
-	t.Fatalf("netrig: Matrix: node %s: reach %s: %v", from, a, err)
+	fatalf(t, "netrig: Matrix: node %s: reach %s: %v", from, a, err)
 	panic("unreachable")
 }
 

@@ -28,13 +28,13 @@ func Neighbor(t testing.TB, n *harness.Node, address string, mac net.HardwareAdd
 		near = append(near, e.String())
 	}
 	if near == nil {
-		t.Fatalf("%s does not know the neighbour %s%s", n, address, table(n))
+		fatalf(t, "%s does not know the neighbour %s%s", n, address, table(n))
 	}
 	want := ""
 	if mac != nil {
 		want = fmt.Sprintf(" at %s%s", mac, macOwner(n.Lab(), mac))
 	}
-	t.Fatalf("%s knows the neighbour %s otherwise: %s; want it usable%s%s", n, address, strings.Join(near, "; "), want, table(n))
+	fatalf(t, "%s knows the neighbour %s otherwise: %s; want it usable%s%s", n, address, strings.Join(near, "; "), want, table(n))
 	panic("unreachable")
 }
 
@@ -44,7 +44,7 @@ func NoNeighbor(t testing.TB, n *harness.Node, address string) {
 	t.Helper()
 	for _, e := range neighborsAt(t, n, address) {
 		if e.State.Usable() {
-			t.Fatalf("%s knows the neighbour %s, but must not: %s%s", n, address, e, table(n))
+			fatalf(t, "%s knows the neighbour %s, but must not: %s%s", n, address, e, table(n))
 		}
 	}
 }
@@ -67,14 +67,14 @@ func NeighborState(t testing.TB, n *harness.Node, address string, want harness.N
 		near = append(near, e.String())
 	}
 	if near != nil {
-		t.Fatalf("%s has the neighbour %s as %s; want %s%s", n, address, strings.Join(near, "; "), want, table(n))
+		fatalf(t, "%s has the neighbour %s as %s; want %s%s", n, address, strings.Join(near, "; "), want, table(n))
 	}
 	a := netip.MustParseAddr(address).Unmap().WithZone("")
 	now := n.Lab().NeighborTable(a.Is6())
 	if want == harness.NeighborFailed && forgotten(n, a, now) {
 		return
 	}
-	t.Fatalf("%s has no entry for the neighbour %s, want one that is %s%s%s", n, address, want, table(n), overflowed(now))
+	fatalf(t, "%s has no entry for the neighbour %s, want one that is %s%s%s", n, address, want, table(n), overflowed(now))
 }
 
 // forgotten tells whether the kernel may have dropped the entry of a neighbour
@@ -115,16 +115,16 @@ func overflowed(now harness.NeighborTable) string {
 func neighborsAt(t testing.TB, n *harness.Node, address string) []harness.NeighborEntry {
 	t.Helper()
 	if n == nil {
-		t.Fatalf("netrig: the neighbour %s of which node? It is nil", address)
+		fatalf(t, "netrig: the neighbour %s of which node? It is nil", address)
 	}
 	a, err := netip.ParseAddr(address)
 	if err != nil {
-		t.Fatalf("netrig: the neighbour %q is not an IP address", address)
+		fatalf(t, "netrig: the neighbour %q is not an IP address", address)
 	}
 	zone := a.Zone() // the interface, by name
 	a = a.Unmap().WithZone("")
 	if zone != "" && !n.HasInterface(zone) {
-		t.Fatalf("netrig: the neighbour %s: node %s has no interface %q", address, n, zone)
+		fatalf(t, "netrig: the neighbour %s: node %s has no interface %q", address, n, zone)
 	}
 	var found []harness.NeighborEntry
 	for _, e := range n.Neighbors() {

@@ -20,7 +20,7 @@ func Packets(t testing.TB, w capture.Window, want ...capture.Match) {
 		texts[i] = m.String()
 	}
 	if lines, ok := compare(want, texts, got, (*capture.Packet).String); !ok {
-		t.Fatalf("the packets are not those demanded (%d wanted, %d seen):\n    %s", len(want), len(got), lines)
+		fatalf(t, "the packets are not those demanded (%d wanted, %d seen):\n    %s", len(want), len(got), lines)
 	}
 }
 
@@ -57,7 +57,7 @@ func Seen(t testing.TB, w capture.Window, m capture.Match) *capture.Packet {
 			return p
 		}
 	}
-	t.Fatalf("no packet matches %s%s%s", m, closest(w, m), storyOf(w))
+	fatalf(t, "no packet matches %s%s%s", m, closest(w, m), storyOf(w))
 	panic("unreachable")
 }
 
@@ -69,7 +69,7 @@ func NotSeen(t testing.TB, w capture.Window, m capture.Match) {
 	t.Helper()
 	for _, p := range relevant(w, []capture.Match{m}) {
 		if m.Matches(p) {
-			t.Fatalf("a packet matches %s, but none must: %s%s", m, p, storyOf(w))
+			fatalf(t, "a packet matches %s, but none must: %s%s", m, p, storyOf(w))
 		}
 	}
 }

@@ -25,18 +25,18 @@ import (
 func Path(t testing.TB, f *capture.Flight, hops ...string) {
 	t.Helper()
 	if f == nil || len(f.Hops) == 0 {
-		t.Fatalf("netrig: Path: there is no packet to follow: it was not seen at all")
+		fatalf(t, "netrig: Path: there is no packet to follow: it was not seen at all")
 	}
 	want, texts := make([]capture.Match, len(hops)), make([]string, len(hops))
 	for i, text := range hops {
 		h, err := parseHop(text)
 		if err != nil {
-			t.Fatalf("netrig: Path: hop %d, %q: %v", i+1, text, err)
+			fatalf(t, "netrig: Path: hop %d, %q: %v", i+1, text, err)
 		}
 		want[i], texts[i] = h.match, text
 	}
 	if lines, ok := compare(want, texts, f.Hops, describe); !ok {
-		t.Fatalf("the %s did not take the path demanded:\n    %s%s", f.First().Kind, lines, explainedOf(f))
+		fatalf(t, "the %s did not take the path demanded:\n    %s%s", f.First().Kind, lines, explainedOf(f))
 	}
 }
 

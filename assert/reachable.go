@@ -23,7 +23,7 @@ func Reachable(t testing.TB, from *harness.Node, to string, options ...Option) *
 	t.Helper()
 	e := ask(t, "Reachable", from, to, options, true)
 	if !e.reached() {
-		t.Fatalf("%s cannot reach %s: %s; want an answer%s%s", from, to, e.saw(), e.explained(), crowded(from, to))
+		fatalf(t, "%s cannot reach %s: %s; want an answer%s%s", from, to, e.saw(), e.explained(), crowded(from, to))
 	}
 	return e
 }
@@ -41,9 +41,9 @@ func Unreachable(t testing.TB, from *harness.Node, to string, want Cause, option
 	e := ask(t, "Unreachable", from, to, options, false) // go-ping is not told of errors
 	switch {
 	case e.reached():
-		t.Fatalf("%s reaches %s (ttl %d, after %s), but must not: want %s%s", from, to, e.TTL, e.RTT, want, e.explained())
+		fatalf(t, "%s reaches %s (ttl %d, after %s), but must not: want %s%s", from, to, e.TTL, e.RTT, want, e.explained())
 	case !want.met(e.Cause, from.Lab()):
-		t.Fatalf("%s cannot reach %s, but for another reason: %s; want %s%s%s", from, to, e.saw(), want, e.explained(), crowded(from, to))
+		fatalf(t, "%s cannot reach %s, but for another reason: %s; want %s%s%s", from, to, e.saw(), want, e.explained(), crowded(from, to))
 	}
 	return e
 }
@@ -53,17 +53,17 @@ func Unreachable(t testing.TB, from *harness.Node, to string, want Cause, option
 func ask(t testing.TB, verb string, from *harness.Node, to string, options []Option, mayPing bool) *Exchange {
 	t.Helper()
 	if from == nil {
-		t.Fatalf("netrig: reach %s: the node is nil", to)
+		fatalf(t, "netrig: reach %s: the node is nil", to)
 	}
 	p, err := newProbe(from, to, options)
 	if err != nil {
-		t.Fatalf("netrig: node %s: reach %s: %v", from, to, err)
+		fatalf(t, "netrig: node %s: reach %s: %v", from, to, err)
 	}
 	p.plain = p.plain && mayPing
 	began := time.Now()
 	e, err := p.run()
 	if err != nil {
-		t.Fatalf("netrig: node %s: reach %s: %v%s", from, to, err, crowded(from, to))
+		fatalf(t, "netrig: node %s: reach %s: %v%s", from, to, err, crowded(from, to))
 	}
 	noteExchange(verb, began, e)
 	return e

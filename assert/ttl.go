@@ -9,12 +9,12 @@ import (
 func TTL(t testing.TB, e *Exchange, want int) {
 	t.Helper()
 	if e == nil {
-		t.Fatalf("netrig: TTL: there is no exchange")
+		fatalf(t, "netrig: TTL: there is no exchange")
 	}
 	if e.TTL == 0 {
-		t.Fatalf("netrig: TTL: the exchange from %s to %s holds no answer with a TTL", e.From, e.To)
+		fatalf(t, "netrig: TTL: the exchange from %s to %s holds no answer with a TTL", e.From, e.To)
 	}
 	if e.TTL != want {
-		t.Fatalf("the answer from %s came to %s with ttl %d, want %d%s", e.To, e.From, e.TTL, want, e.explained())
+		fatalf(t, "the answer from %s came to %s with ttl %d, want %d%s", e.To, e.From, e.TTL, want, e.explained())
 	}
 }

@@ -89,6 +89,7 @@ func missing(t testing.TB, format string, args ...any) {
 		t.Fatal(text + " (NETRIG_REQUIRE=1)")
 	}
 	journalOf(t).skip(text)
+	keepSkip(t, text)
 	t.Skip(text)
 }
 

@@ -97,6 +97,10 @@ func enter(terminal io.Reader) bool {
 	}
 }
 
+// mostTold is how many lines of a failure are told: its explanation, and the
+// beginning of its story.
+const mostTold = 24
+
 // holding is what is told of a lab that is held.
 func (l *Lab) holding(terminal bool) string {
 	var b strings.Builder
@@ -110,9 +114,9 @@ func (l *Lab) holding(terminal bool) string {
 	}
 	fmt.Fprintf(&b, "\nnetrig: %s %s; its lab stays up\n", l.TB.Name(), what)
 	l.mu.Lock()
-	if count := len(l.explained); count > 0 {
-		text, _, _ := strings.Cut(l.explained[count-1].text, "\n(explained in ")
-		fmt.Fprintf(&b, "    %s\n", strings.ReplaceAll(text, "\n", "\n    "))
+	if count := len(l.failures); count > 0 {
+		lines := strings.Split(l.failures[count-1].Line+": "+l.failures[count-1].Text, "\n")
+		fmt.Fprintf(&b, "    %s\n", strings.Join(lines[:min(len(lines), mostTold)], "\n    "))
 	}
 	l.mu.Unlock()
 	fmt.Fprintf(&b, "netrig: a shell in a node, from another terminal of the same user (exit closes it; it ends with the lab):\n")

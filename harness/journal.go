@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -18,23 +17,12 @@ import (
 	"github.com/netrig/netrig/internal/ns"
 )
 
-// Journal collects what is observed of a lab, for the file that NETRIG_JOURNAL
-// asks for. Lab.Journal is nil where none is kept.
-type Journal struct {
+// labJournal writes down what was observed of a lab, for the file that
+// NETRIG_JOURNAL asks for.
+type labJournal struct {
 	lab   *Lab
 	test  *testJournal
 	began time.Time
-
-	mu    sync.Mutex
-	verbs []noted
-}
-
-// noted is a verb, the step that it belongs to, and when it began.
-type noted struct {
-	verb journal.Verb
-	step int
-	at   time.Time
-	took time.Duration
 }
 
 // testJournal is the file of one test, which may have several labs.
@@ -97,9 +85,8 @@ func (j *testJournal) add(l *Lab) {
 	if j == nil {
 		return
 	}
-	l.journal = &Journal{lab: l, test: j, began: time.Now()}
 	// After the lab's own, and so before it: the nodes still stand.
-	l.TB.Cleanup(l.journal.end)
+	l.TB.Cleanup((&labJournal{lab: l, test: j, began: time.Now()}).end)
 }
 
 func (j *testJournal) write() {
@@ -120,37 +107,8 @@ func (j *testJournal) write() {
 	}
 }
 
-// Journal is where verbs note what they saw; nil where no journal is kept. It is
-// for netrig's own verbs.
-func (l *Lab) Journal() *Journal { return l.journal }
-
-// Addr is an address in the words of the journal.
-func (j *Journal) Addr(a netip.Addr) string {
-	j.lab.TB.Helper()
-	if a.Is6() && a.IsLinkLocalUnicast() { // else no MAC is in it
-		return j.words().Addr(a)
-	}
-	return journal.Words{}.Addr(a)
-}
-
-// AddrPort is an address with a port in the words of the journal.
-func (j *Journal) AddrPort(a netip.AddrPort) string {
-	j.lab.TB.Helper()
-	if a.Addr().Is6() && a.Addr().IsLinkLocalUnicast() {
-		return j.words().AddrPort(a, a.Port())
-	}
-	return journal.Words{}.AddrPort(a, a.Port())
-}
-
-// Note adds what a verb saw that began at the time given.
-func (j *Journal) Note(began time.Time, v journal.Verb) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.verbs = append(j.verbs, noted{v, len(j.lab.Steps()), began, time.Since(began)})
-}
-
 // end writes the lab down as it is when its test has ended.
-func (j *Journal) end() {
+func (j *labJournal) end() {
 	l := j.lab
 	l.TB.Helper()
 	if l.TB.Skipped() {
@@ -174,8 +132,9 @@ func (j *Journal) end() {
 	defer j.test.mu.Unlock()
 	j.test.file.Labs = append(j.test.file.Labs, file)
 	times := []journal.Time{{What: "the test", Took: milliseconds(took)}}
-	for _, v := range j.verbs {
-		times = append(times, journal.Time{What: fmt.Sprintf("%s %s %s (%s)", v.verb.Verb, v.verb.From, v.verb.To, v.verb.Line), Took: milliseconds(v.took)})
+	for _, a := range l.allAsked() {
+		v := a.in(wordily{words})
+		times = append(times, journal.Time{What: fmt.Sprintf("%s %s %s (%s)", v.Verb, v.From, v.To, v.Line), Took: milliseconds(a.took)})
 	}
 	j.test.file.Times = append(j.test.file.Times, times...)
 }
@@ -183,7 +142,7 @@ func (j *Journal) end() {
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // words are the lab's names for its hardware addresses.
-func (j *Journal) words() journal.Words {
+func (j *labJournal) words() journal.Words {
 	j.lab.TB.Helper()
 	macs := map[string]string{}
 	for _, n := range j.lab.All() {
@@ -205,18 +164,19 @@ func (j *Journal) words() journal.Words {
 }
 
 // steps are the lab's headings, with the verbs and the packets of each.
-func (j *Journal) steps(words journal.Words) []*journal.Step {
+func (j *labJournal) steps(words journal.Words) []*journal.Step {
 	l := j.lab
 	headings := append([]Step{{At: l.start}}, l.Steps()...)
 	end := l.recording.Mark()
-	all := make([]*journal.Step, len(headings))
+	all := l.allAsked()
+	steps := make([]*journal.Step, len(headings))
 	for number, heading := range headings {
 		step := &journal.Step{Name: heading.Name}
-		all[number] = step
-		var verbs []noted
-		for _, v := range j.verbs {
-			if v.step == number {
-				step.Verbs, verbs = append(step.Verbs, v.verb), append(verbs, v)
+		steps[number] = step
+		var verbs []asked
+		for _, a := range all {
+			if a.step == number {
+				step.Verbs, verbs = append(step.Verbs, a.in(wordily{words})), append(verbs, a)
 			}
 		}
 		until := end
@@ -225,12 +185,12 @@ func (j *Journal) steps(words journal.Words) []*journal.Step {
 		}
 		step.Packets = words.Packets(l.recording.Window(heading.At, until), lastBegun(verbs))
 	}
-	return all
+	return steps
 }
 
 // lastBegun tells the number of the verb that had begun last at a time, and
 // whether it had ended.
-func lastBegun(verbs []noted) func(time.Time) (int, bool) {
+func lastBegun(verbs []asked) func(time.Time) (int, bool) {
 	return func(at time.Time) (last int, ended bool) {
 		for i, v := range verbs {
 			if !v.at.After(at) {

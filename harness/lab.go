@@ -13,6 +13,7 @@ import (
 	"github.com/netrig/netrig/capture"
 	"github.com/netrig/netrig/internal/deadline"
 	"github.com/netrig/netrig/internal/firewall"
+	"github.com/netrig/netrig/internal/result"
 	"github.com/netrig/netrig/internal/sandbox"
 )
 
@@ -34,16 +35,22 @@ type Lab struct {
 	nextIndex int
 	steps     []Step
 	start     capture.Mark
+	began     time.Time
+	asked     []asked
+	failures  []result.Failure
+	keep      bool   // its files, when it passes too
+	reason    string // why the test is skipped
+	before    []result.At
 	explained []explanation
 	died      *died  // of the last explanation
 	scratch   string // folder of the lab's own, made when first needed
-	journal   *Journal
 }
 
 // Step is a heading in the lab's story.
 type Step struct {
-	Name string
-	At   capture.Mark
+	Name  string
+	At    capture.Mark
+	Began time.Time
 }
 
 // Option changes what New makes.
@@ -101,14 +108,15 @@ func New(t testing.TB, options ...Option) *Lab {
 	if !slices.Contains(firewall.Names(), l.backend) {
 		t.Fatalf("netrig: backend %q is unknown: use one of %s", l.backend, strings.Join(firewall.Names(), ", "))
 	}
-	keep := journalOf(t)
+	journal := journalOf(t)
 	if l.backend != firewall.NFTables {
 		RequireBackend(t, l.backend)
 	}
-	l.start = l.recording.Start()
+	l.start, l.began, l.keep = l.recording.Start(), time.Now(), keeping()
 	l.recording.Pending = l.pending
+	l.register()
 	t.Cleanup(l.close)
-	keep.add(l)
+	journal.add(l)
 	return l
 }
 
@@ -193,6 +201,7 @@ func (l *Lab) Rest(ctx context.Context) error {
 func (l *Lab) Step(name string) {
 	l.TB.Helper()
 	l.heading(name)
+	l.lookBefore(name)
 	if tb, ok := l.TB.(interface{ AtStep(*Lab, string) }); ok {
 		tb.AtStep(l, name)
 	}
@@ -201,7 +210,7 @@ func (l *Lab) Step(name string) {
 func (l *Lab) heading(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.steps = append(l.steps, Step{name, l.recording.Mark()})
+	l.steps = append(l.steps, Step{name, l.recording.Mark(), time.Now()})
 }
 
 // Steps are the headings so far.
@@ -215,7 +224,7 @@ func (l *Lab) Steps() []Step {
 // has called Helper.
 func (l *Lab) fatalf(format string, args ...any) {
 	l.TB.Helper()
-	l.TB.Fatalf("netrig: "+format, args...)
+	l.Fatalf("netrig: "+format, args...)
 }
 
 // must fails the test when err is one, with what was tried before it.
@@ -259,22 +268,26 @@ func (l *Lab) close() {
 // finish reports what would make the test's result worth less than it looks.
 func (l *Lab) finish() {
 	l.TB.Helper()
+	defer l.unregister()
 	if l.TB.Skipped() {
+		if l.keep {
+			l.save()
+		}
 		return
 	}
 	for _, drop := range l.recording.Dropped() {
-		l.TB.Errorf("netrig: %s", drop)
+		l.Errorf("netrig: %s", drop)
 	}
 	if !l.TB.Failed() {
 		for _, n := range l.nodes {
 			for _, p := range n.ports {
 				if p.index == 0 {
-					l.TB.Errorf("netrig: the port %s was declared but never connected", p)
+					l.Errorf("netrig: the port %s was declared but never connected", p)
 				}
 			}
 		}
 	}
-	if l.TB.Failed() {
+	if l.TB.Failed() || l.keep {
 		l.save()
 	}
 }

@@ -1,17 +1,21 @@
 package harness
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/netrig/netrig/capture"
 	"github.com/netrig/netrig/internal/explain"
+	"github.com/netrig/netrig/internal/journal"
+	"github.com/netrig/netrig/internal/result"
 )
 
 // explanation is a failure explained, and the facts that it rests on.
@@ -31,23 +35,45 @@ func (l *Lab) Explained(text string, facts *explain.Facts) {
 // an explanation's sake.
 func (l *Lab) Repeating() { l.heading("netrig: the same once more, to explain the failure") }
 
-// save keeps what a failed test leaves behind: the story of its packets, the
-// packets themselves for tshark or Wireshark, the explanation, and what the
-// kernel says of each node.
+// save keeps what the test leaves behind: the story of its packets, the packets
+// themselves for tshark or Wireshark, the explanation of a failure, what the
+// kernel says of each node, and how the test went.
 func (l *Lab) save() {
 	l.TB.Helper()
 	if standsIn(l.TB) {
 		return
 	}
-	folder, err := l.artifacts()
+	var names []string
+	folder, err := artifacts(l.TB)
 	if err == nil {
-		err = l.saveTo(folder)
+		names, err = l.saveTo(folder)
 	}
 	if err != nil {
 		l.TB.Logf("netrig: what the test left behind could not be saved: %v", err)
 		return
 	}
-	l.TB.Logf("netrig: saved %s in %s", l.saved(), folder)
+	names = brief(names)
+	last := len(names) - 1
+	l.TB.Logf("netrig: saved %s and %s in %s", strings.Join(names[:last], ", "), names[last], folder)
+}
+
+// brief puts names together that differ in their extension only, as a shell
+// would expand them: "ladder.{svg,mmd}".
+func brief(names []string) []string {
+	var all []string
+	for i := 0; i < len(names); {
+		base, extension, _ := strings.Cut(names[i], ".")
+		extensions := []string{extension}
+		for i++; i < len(names) && strings.HasPrefix(names[i], base+"."); i++ {
+			extensions = append(extensions, names[i][len(base)+1:])
+		}
+		if text := strings.Join(extensions, ","); len(extensions) > 1 {
+			all = append(all, base+".{"+text+"}")
+		} else {
+			all = append(all, base+"."+text)
+		}
+	}
+	return all
 }
 
 // standsIn tells whether a testing.TB is that of a run of Try: it fails inside a
@@ -62,101 +88,124 @@ func standsIn(t testing.TB) bool {
 
 // artifacts is the test's folder of `go test -artifacts`, and without that flag
 // (it would be deleted at the end) one that stays.
-func (l *Lab) artifacts() (string, error) {
+func artifacts(t testing.TB) (string, error) {
 	if f := flag.Lookup("test.artifacts"); f != nil && f.Value.String() == "true" {
-		return l.TB.ArtifactDir(), nil
+		return t.ArtifactDir(), nil
 	}
-	safe := regexp.MustCompile(`[^A-Za-z0-9_.-]+`).ReplaceAllString(l.TB.Name(), "_")
+	safe := regexp.MustCompile(`[^A-Za-z0-9_.-]+`).ReplaceAllString(t.Name(), "_")
 	safe = strings.Trim(safe, "._")
 	return os.MkdirTemp("", "netrig-"+safe[:min(len(safe), 100)]+"-") // NAME_MAX is 255
 }
 
-// saved names the files.
-func (l *Lab) saved() string {
+// saveTo writes the files of the lab into a folder, and returns their names.
+func (l *Lab) saveTo(folder string) ([]string, error) {
+	place, err := result.NewPlace(folder)
+	if err != nil {
+		return nil, err
+	}
+	test := l.result()
+	facts := l.lastFacts()
+	test.Interfaces = interfacesOf(facts)
+	header := journal.Here()
+	title := header.Package + " " + test.Name
+
+	var names []string
+	write := func(name string, content []byte) {
+		if err == nil {
+			err = place.Write(name, content)
+			names = append(names, place.Name(name))
+		}
+	}
+	write(result.StoryFile, []byte(l.Story()))
+	var packets bytes.Buffer
+	if e := l.recording.WritePcapng(&packets, capture.Comment(title)); err == nil {
+		err = e
+	}
+	write(result.PacketsFile, packets.Bytes())
+	marshal := func(name string, what any) {
+		raw, e := json.MarshalIndent(what, "", " ")
+		if err == nil && e != nil {
+			err = fmt.Errorf("write %s: %w", name, e)
+		}
+		write(name, append(raw, '\n'))
+	}
+	marshal(result.StateFile, result.State{Version: result.Version, Package: header.Package, Test: test.Name, Facts: facts})
+	if len(l.before) > 0 {
+		marshal(result.StepsFile, result.States{Version: result.Version, Package: header.Package, Test: test.Name, States: l.before})
+	}
 	if len(l.explained) > 0 {
-		return "story.txt, lab.pcapng, state.json, explain.txt, " + pictures
+		texts := []string{title}
+		for _, e := range l.explained {
+			texts = append(texts, e.text)
+		}
+		write(result.ExplanationFile, []byte(texts[0]+"\n"+strings.Join(texts[1:], "\n\n")+"\n"))
 	}
-	return "story.txt, lab.pcapng, state.json, " + pictures
+	if e := l.savePictures(facts, write); e != nil {
+		l.TB.Logf("netrig: %v", e)
+	}
+	if err == nil {
+		err = place.Finish(test)
+		names = append(names, place.Name(result.TestFile))
+	}
+	return names, err
 }
 
-func (l *Lab) saveTo(folder string) error {
-	if err := l.saveExplanations(folder); err != nil {
-		return err
-	}
-	story, err := create(folder, "story", ".txt")
-	if err != nil {
-		return err
-	}
-	defer story.Close()
-	if _, err := story.WriteString(l.Story()); err != nil {
-		return err
-	}
-	file, err := create(folder, "lab", ".pcapng")
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	return l.recording.WritePcapng(file)
-}
-
-// saveExplanations writes what was said of the failures, and the facts of the
-// last one; of a failure without an explanation those of now.
-func (l *Lab) saveExplanations(folder string) error {
-	var facts *explain.Facts
-	var texts []string
-	for _, e := range l.explained {
-		facts, texts = e.facts, append(texts, e.text)
-	}
-	if facts == nil {
-		facts, _ = l.Facts()
-	}
-	if texts != nil {
-		text := l.TB.Name() + "\n" + strings.Join(texts, "\n\n") + "\n"
-		if err := write(folder, "explain", ".txt", []byte(text)); err != nil {
-			return err
+// lastFacts are the facts of the last explanation; without one those of now.
+func (l *Lab) lastFacts() *explain.Facts {
+	for i := len(l.explained) - 1; i >= 0; i-- {
+		if f := l.explained[i].facts; f != nil {
+			return f
 		}
 	}
-	state, err := json.MarshalIndent(struct {
-		Test string
-		*explain.Facts
-	}{l.TB.Name(), facts}, "", " ")
-	if err != nil {
-		return fmt.Errorf("write the state of the nodes: %w", err)
-	}
-	if err := write(folder, "state", ".json", append(state, '\n')); err != nil {
-		return err
-	}
-	return l.savePictures(folder, facts)
+	facts, _ := l.Facts()
+	return facts
 }
 
-func write(folder, name, extension string, text []byte) error {
-	file, err := create(folder, name, extension)
-	if err != nil {
-		return err
+// result is how the test went so far.
+func (l *Lab) result() *result.Test {
+	test := &result.Test{
+		Header: journal.Here(), Name: l.TB.Name(), Outcome: journal.Passed, Began: l.began, Took: milliseconds(time.Since(l.began)),
+		Timers: string(l.timers), Backend: l.backend, Failures: l.failures,
 	}
-	_, err = file.Write(text)
-	return errors.Join(err, file.Close())
+	test.Version = result.Version
+	switch {
+	case l.TB.Failed():
+		test.Outcome = journal.Failed
+	case l.TB.Skipped():
+		test.Outcome, test.Reason = journal.Skipped, cmp.Or(l.reason, "the test skipped itself: go test's output says why")
+	}
+	for _, s := range append([]Step{{Began: l.began}}, l.Steps()...) {
+		test.Steps = append(test.Steps, result.Step{Name: s.Name, Began: s.Began})
+	}
+	for _, a := range l.allAsked() {
+		s := &test.Steps[a.step]
+		s.Asked = append(s.Asked, result.Asked{Verb: a.in(plainly{}), Began: a.at, Took: milliseconds(a.took)})
+	}
+	for _, d := range l.recording.Dropped() {
+		test.Drops = append(test.Drops, d.String())
+	}
+	return test
 }
 
-// create makes a file that is not there yet: a test may have several labs.
-func create(folder, name, extension string) (*os.File, error) {
-	for number := 1; ; number++ {
-		path := filepath.Join(folder, name+extension)
-		if number > 1 {
-			path = filepath.Join(folder, fmt.Sprintf("%s-%d%s", name, number, extension))
-		}
-		file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-		if !os.IsExist(err) {
-			return file, err
+func interfacesOf(facts *explain.Facts) []result.Interface {
+	var all []result.Interface
+	for _, n := range facts.Nodes {
+		for _, link := range n.Links {
+			i := result.Interface{Name: n.Name + ":" + link.Name, Node: n.Name, Interface: link.Name, Kind: link.Kind, MAC: link.MAC}
+			for _, a := range link.Addresses {
+				i.Addresses = append(i.Addresses, a.Prefix.String())
+			}
+			all = append(all, i)
 		}
 	}
+	return all
 }
 
 // Story is every packet of the lab in order, one a line, under the headings of
 // Step.
 func (l *Lab) Story() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", l.TB.Name())
+	fmt.Fprintf(&b, "%s %s\n", journal.Here().Package, l.TB.Name())
 	all := l.recording.All()
 	steps := l.Steps()
 	if len(steps) == 0 {

@@ -1,11 +1,11 @@
 package harness
 
 import (
-	"cmp"
 	"fmt"
 
 	"github.com/netrig/netrig/internal/explain"
 	"github.com/netrig/netrig/internal/ladder"
+	"github.com/netrig/netrig/internal/result"
 	"github.com/netrig/netrig/internal/topology"
 )
 
@@ -50,11 +50,8 @@ func (l *Lab) ladder(facts *explain.Facts) ladder.Story {
 	return s
 }
 
-// pictures are the files that savePictures writes, for the line that names them.
-const pictures = "topology.{svg,mmd,dot} and ladder.{svg,mmd}"
-
 // savePictures writes the pictures of a failed test: its network and its story.
-func (l *Lab) savePictures(folder string, facts *explain.Facts) (err error) {
+func (l *Lab) savePictures(facts *explain.Facts, write func(name string, content []byte)) (err error) {
 	defer func() {
 		// A picture that can't be drawn costs nobody the other files.
 		if p := recover(); p != nil {
@@ -62,11 +59,10 @@ func (l *Lab) savePictures(folder string, facts *explain.Facts) (err error) {
 		}
 	}()
 	network, story := l.topology(facts), l.ladder(facts)
-	return cmp.Or(
-		write(folder, "topology", ".svg", []byte(network.SVG())),
-		write(folder, "topology", ".mmd", []byte(network.Mermaid())),
-		write(folder, "topology", ".dot", []byte(network.DOT())),
-		write(folder, "ladder", ".svg", []byte(story.SVG())),
-		write(folder, "ladder", ".mmd", []byte(story.Mermaid())),
-	)
+	write(result.TopologyFile, []byte(network.SVG()))
+	write("topology.mmd", []byte(network.Mermaid()))
+	write("topology.dot", []byte(network.DOT()))
+	write(result.LadderFile, []byte(story.SVG()))
+	write("ladder.mmd", []byte(story.Mermaid()))
+	return nil
 }

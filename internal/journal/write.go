@@ -32,7 +32,7 @@ func NewWriter(folder string) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: the folder of the journals can't be made: %w", Variable, err)
 	}
-	return &Writer{folder: folder, header: headerHere()}, nil
+	return &Writer{folder: folder, header: Here()}, nil
 }
 
 // Default is the writer that the environment asks for; nil for none.
@@ -44,7 +44,8 @@ var Default = sync.OnceValues(func() (*Writer, error) {
 	return NewWriter(folder)
 })
 
-func headerHere() Header {
+// Here is how a file begins that this process writes.
+func Here() Header {
 	h := Header{Version: Version, Package: testedPackage(), User: "root"}
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {

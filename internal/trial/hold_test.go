@@ -121,7 +121,7 @@ func TestHeld(t *testing.T) {
 			term.await(t, "netrig: Enter lets go of it, here, or kill -USR1 ")
 			text := term.text()
 			assert.Contains(t, text, "netrig: TestVictim/1 has failed; its lab stays up\n")
-			assert.Contains(t, text, "client > 10.0.0.77: ", "what has failed is told")
+			assert.Regexp(t, `victim_test.go:\d+: client cannot reach 10.0.0.77: host unreachable from 10.0.0.1; want an answer`, text)
 			assert.Contains(t, text, "the ARP request ended in server: neighbour unreachable")
 			assert.Regexp(t, `-timeout of 10m0s ends it at \d\d:\d\d:\d\d; run with -timeout 0`, text)
 
