@@ -76,7 +76,7 @@ func (term *terminal) await(t *testing.T, text string) {
 // to be one.
 func (who user) held(t *testing.T, on *os.File, env string, args ...string) *victim {
 	t.Helper()
-	v := who.victim(t, "held", args...)
+	v := who.victim(t, "fails", args...)
 	v.Env = append(v.Env, env)
 	if on != nil {
 		v.SysProcAttr.Setsid, v.SysProcAttr.Setctty, v.SysProcAttr.Ctty = true, true, 0
