@@ -75,6 +75,8 @@ const (
 	blockInterface = 1
 	blockPacket    = 6
 
+	byteOrderMagic = 0x1a2b3c4d
+
 	optComment      = 1
 	optUserApp      = 4 // section header
 	optOS           = 3 // section header
@@ -87,7 +89,7 @@ const (
 )
 
 func (f *pcapng) section() {
-	b := le.AppendUint32(nil, 0x1a2b3c4d)
+	b := le.AppendUint32(nil, byteOrderMagic)
 	b = le.AppendUint16(b, 1) // version 1.0
 	b = le.AppendUint16(b, 0)
 	b = le.AppendUint64(b, ^uint64(0)) // length not told

@@ -23,6 +23,7 @@ func sampleWindow(t testing.TB) Window {
 	all := samples(t)
 	cut := sighting("ns0", "veth0", Out, 3, all["tcp over ipv6"][:70])
 	cut.Length = 65000
+	cut.decode()
 	tunnel := &Packet{Node: "router", Interface: "tun0", Direction: In, Time: epoch.Add(1234567), Data: all["echo request"][14:],
 		Length: len(all["echo request"]) - 14, EtherType: 0x800, raw: true}
 	tunnel.decode()

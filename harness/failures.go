@@ -61,6 +61,7 @@ func (l *Lab) failure(text string) {
 	file, line := lineOf(callers[:runtime.Callers(2, callers[:])])
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.failedAt = append(l.failedAt, place{file, line})
 	l.failures = append(l.failures, result.Failure{Line: fmt.Sprintf("%s:%d", path.Base(file), line), Code: lineIn(file, line), Text: text})
 }
 

@@ -157,7 +157,7 @@ func TestFailureIsKept(t *testing.T) {
 	}
 
 	out, files = kept(t, "fail", []string{"-test.artifacts", "-test.outputdir=DIR"})
-	assert.Contains(t, out, "netrig: saved story-2.txt, lab-2.pcapng, state-2.json, explain-2.txt, topology-2.svg, ladder-2.svg and test-2.json in ", "the first lab ends last")
+	assert.Contains(t, out, "netrig: saved story-2.txt, lab-2.pcapng, state-2.json, explain-2.txt, topology-2.{svg,mmd,dot}, ladder-2.{svg,mmd} and test-2.json in ", "the first lab ends last")
 	require.Len(t, files["TestKept/fail"], 2)
 	folder := filepath.Dir(files["TestKept/fail"][0])
 	test := readTest(t, filepath.Join(folder, "test-2.json"))

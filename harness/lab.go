@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"github.com/netrig/netrig/capture"
 	"github.com/netrig/netrig/internal/deadline"
 	"github.com/netrig/netrig/internal/firewall"
+	"github.com/netrig/netrig/internal/github"
 	"github.com/netrig/netrig/internal/result"
 	"github.com/netrig/netrig/internal/sandbox"
 )
@@ -38,8 +40,10 @@ type Lab struct {
 	began     time.Time
 	asked     []asked
 	failures  []result.Failure
-	keep      bool   // its files, when it passes too
-	reason    string // why the test is skipped
+	failedAt  []place // of each failure
+	made      place   // where the lab was made, if that is needed
+	keep      bool    // its files, when it passes too
+	reason    string  // why the test is skipped
 	before    []result.At
 	explained []explanation
 	died      *died  // of the last explanation
@@ -111,6 +115,10 @@ func New(t testing.TB, options ...Option) *Lab {
 	journal := journalOf(t)
 	if l.backend != firewall.NFTables {
 		RequireBackend(t, l.backend)
+	}
+	if github.Runs() {
+		var callers [32]uintptr
+		l.made.file, l.made.line = lineOf(callers[:runtime.Callers(2, callers[:])])
 	}
 	l.start, l.began, l.keep = l.recording.Start(), time.Now(), keeping()
 	l.recording.Pending = l.pending
@@ -247,6 +255,7 @@ func (l *Lab) index() int {
 
 func (l *Lab) close() {
 	l.TB.Helper()
+	l.hold()
 	for _, n := range l.nodes {
 		n.stop()
 	}

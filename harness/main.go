@@ -25,13 +25,17 @@ import (
 //
 // The environment variable NETRIG_SANDBOX=inplace runs the tests where they
 // are, for debuggers; NETRIG_REQUIRE=1 turns every skip for something missing
-// into a failure; no other value does.
+// into a failure; no other value does. NETRIG_HOLD=1 keeps the lab of the first
+// failed test up, and says how to open a shell in its nodes.
 func Main(m *testing.M) { sandbox.Main(&tests{m}) }
 
 // tests are those of the process, and what is to be done after them.
 type tests struct{ *testing.M }
 
 func (t *tests) Run() int {
+	if text := wrongHold(); text != "" {
+		fmt.Fprintln(os.Stderr, "netrig: "+text)
+	}
 	code := t.M.Run()
 	if err := journalProcess(); err != nil {
 		fmt.Fprintf(os.Stderr, "netrig: %v\n", err)

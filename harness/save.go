@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -53,8 +52,28 @@ func (l *Lab) save() {
 		l.TB.Logf("netrig: what the test left behind could not be saved: %v", err)
 		return
 	}
+	names = brief(names)
 	last := len(names) - 1
 	l.TB.Logf("netrig: saved %s and %s in %s", strings.Join(names[:last], ", "), names[last], folder)
+}
+
+// brief puts names together that differ in their extension only, as a shell
+// would expand them: "ladder.{svg,mmd}".
+func brief(names []string) []string {
+	var all []string
+	for i := 0; i < len(names); {
+		base, extension, _ := strings.Cut(names[i], ".")
+		extensions := []string{extension}
+		for i++; i < len(names) && strings.HasPrefix(names[i], base+"."); i++ {
+			extensions = append(extensions, names[i][len(base)+1:])
+		}
+		if text := strings.Join(extensions, ","); len(extensions) > 1 {
+			all = append(all, base+".{"+text+"}")
+		} else {
+			all = append(all, base+"."+text)
+		}
+	}
+	return all
 }
 
 // standsIn tells whether a testing.TB is that of a run of Try: it fails inside a
@@ -94,9 +113,7 @@ func (l *Lab) saveTo(folder string) ([]string, error) {
 	write := func(name string, content []byte) {
 		if err == nil {
 			err = place.Write(name, content)
-			if ext := filepath.Ext(name); ext != ".mmd" && ext != ".dot" { // the same pictures once more
-				names = append(names, place.Name(name))
-			}
+			names = append(names, place.Name(name))
 		}
 	}
 	write(result.StoryFile, []byte(l.Story()))
@@ -123,8 +140,8 @@ func (l *Lab) saveTo(folder string) ([]string, error) {
 		}
 		write(result.ExplanationFile, []byte(texts[0]+"\n"+strings.Join(texts[1:], "\n\n")+"\n"))
 	}
-	if e := l.pictures(facts, write); err == nil {
-		err = e
+	if e := l.savePictures(facts, write); e != nil {
+		l.TB.Logf("netrig: %v", e)
 	}
 	if err == nil {
 		err = place.Finish(test)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/netrig/netrig/internal/explain"
+	"github.com/netrig/netrig/internal/journal"
 	"github.com/netrig/netrig/internal/ladder"
 	"github.com/netrig/netrig/internal/result"
 	"github.com/netrig/netrig/internal/topology"
@@ -23,10 +24,13 @@ func (l *Lab) Died(c explain.Case, v explain.Verdict) {
 	l.died = &died{c, v}
 }
 
+// title names the package and the test, as every file does.
+func (l *Lab) title() string { return journal.Here().Package + " " + l.TB.Name() }
+
 // topology is the lab as the facts have it, with the way of the packet that the
 // last explanation is about.
 func (l *Lab) topology(facts *explain.Facts) *topology.Graph {
-	g := topology.New(l.TB.Name(), facts)
+	g := topology.New(l.title(), facts)
 	if l.died != nil {
 		g.Trace(l.died.exchange, l.died.verdict)
 	}
@@ -35,7 +39,7 @@ func (l *Lab) topology(facts *explain.Facts) *topology.Graph {
 
 // ladder is the story of the lab, under the headings of its steps.
 func (l *Lab) ladder(facts *explain.Facts) ladder.Story {
-	s := ladder.Story{Title: l.TB.Name(), Facts: facts}
+	s := ladder.Story{Title: l.title(), Facts: facts}
 	if l.died != nil {
 		s.Case, s.Verdict = &l.died.exchange, &l.died.verdict
 	}
@@ -50,8 +54,8 @@ func (l *Lab) ladder(facts *explain.Facts) ladder.Story {
 	return s
 }
 
-// pictures draws the network and the story, and hands on the files.
-func (l *Lab) pictures(facts *explain.Facts, write func(name string, content []byte)) (err error) {
+// savePictures writes the pictures of a failed test: its network and its story.
+func (l *Lab) savePictures(facts *explain.Facts, write func(name string, content []byte)) (err error) {
 	defer func() {
 		// A picture that can't be drawn costs nobody the other files.
 		if p := recover(); p != nil {
@@ -59,10 +63,12 @@ func (l *Lab) pictures(facts *explain.Facts, write func(name string, content []b
 		}
 	}()
 	network, story := l.topology(facts), l.ladder(facts)
+	flowchart, sequence := network.Mermaid(), story.Mermaid()
 	write(result.TopologyFile, []byte(network.SVG()))
-	write("topology.mmd", []byte(network.Mermaid()))
+	write("topology.mmd", []byte(flowchart))
 	write("topology.dot", []byte(network.DOT()))
 	write(result.LadderFile, []byte(story.SVG()))
-	write("ladder.mmd", []byte(story.Mermaid()))
+	write("ladder.mmd", []byte(sequence))
+	l.github(flowchart, sequence)
 	return nil
 }

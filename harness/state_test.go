@@ -476,7 +476,7 @@ func TestFailedTestKeepsItsPackets(t *testing.T) {
 		tb.Error("on purpose")
 	})
 	require.True(t, r.Failed)
-	_, folder, ok := strings.Cut(strings.TrimSpace(r.Log()), "saved story.txt, lab.pcapng, state.json, topology.svg, ladder.svg and test.json in ")
+	_, folder, ok := strings.Cut(strings.TrimSpace(r.Log()), "saved story.txt, lab.pcapng, state.json, topology.{svg,mmd,dot}, ladder.{svg,mmd} and test.json in ")
 	require.True(t, ok, r.Log())
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	before, after, ok := strings.Cut(read(t, folder, "story.txt"), "second step")

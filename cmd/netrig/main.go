@@ -91,7 +91,7 @@ func root(stdout, stderr io.Writer) *cli.Command {
 		HideHelpCommand:       true,
 		ExitErrHandler:        func(context.Context, *cli.Command, error) {}, // run has the last word
 		OnUsageError:          usageError,
-		Commands:              []*cli.Command{vmCommand(), matrixCommand(), kernelsCommand(), compareCommand(), bisectCommand()},
+		Commands:              []*cli.Command{vmCommand(), matrixCommand(), kernelsCommand(), compareCommand(), bisectCommand(), reportCommand()},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if c.Args().Present() {
 				return exit{statusUsage, fmt.Errorf("%q is no command: see netrig --help", c.Args().First())}

@@ -24,8 +24,8 @@ const module = "github.com/netrig/netrig/"
 var allowed = map[string][]string{
 	"assert":              {"capture", "harness", "internal/deadline", "internal/explain", "internal/journal"},
 	"capture":             {"internal/ns"},
-	"cmd/netrig":          {"internal/bisect", "internal/compare", "internal/hostconfig", "internal/journal", "internal/kernels", "internal/matrix", "internal/vm", "internal/vm/guest"},
-	"harness":             {"capture", "internal/deadline", "internal/drops", "internal/explain", "internal/firewall", "internal/journal", "internal/ladder", "internal/link", "internal/ns", "internal/result", "internal/sandbox", "internal/topology", "internal/try"},
+	"cmd/netrig":          {"internal/bisect", "internal/compare", "internal/hostconfig", "internal/journal", "internal/kernels", "internal/matrix", "internal/report", "internal/vm", "internal/vm/guest"},
+	"harness":             {"capture", "internal/deadline", "internal/drops", "internal/explain", "internal/firewall", "internal/github", "internal/journal", "internal/ladder", "internal/link", "internal/ns", "internal/result", "internal/sandbox", "internal/topology", "internal/try"},
 	"internal/baseline":   {"internal/journal"},
 	"internal/bisect":     {"internal/compare", "internal/journal"},
 	"internal/compare":    {"internal/baseline", "internal/journal"},
@@ -34,6 +34,7 @@ var allowed = map[string][]string{
 	"internal/drops":      {},
 	"internal/explain":    {"capture"},
 	"internal/firewall":   {"internal/deadline", "internal/ns"},
+	"internal/github":     {},
 	"internal/hostconfig": {"internal/vm/wire"},
 	"internal/journal":    {"capture"},
 	"internal/kernels":    {},
@@ -43,6 +44,7 @@ var allowed = map[string][]string{
 	"internal/ns":         {},
 	"internal/oracle":     {"harness", "internal/deadline", "internal/link", "internal/ns", "internal/sandbox"},
 	"internal/planted":    {},
+	"internal/report":     {"capture", "internal/explain", "internal/journal", "internal/ladder", "internal/result", "internal/topology"},
 	"internal/result":     {"internal/explain", "internal/journal"},
 	"internal/sandbox":    {},
 	"internal/topology":   {"capture", "internal/draw", "internal/explain"},
@@ -57,6 +59,8 @@ var allowed = map[string][]string{
 // take their place (docs/dependencies.md).
 var seams = map[string][]string{
 	"github.com/cavaliergopher/cpio":     {"internal/vm"},
+	"github.com/chromedp/cdproto/cdp":    {},
+	"github.com/chromedp/chromedp":       {},
 	"github.com/cilium/ebpf":             {"internal/drops"},
 	"github.com/cilium/ebpf/asm":         {"internal/drops"},
 	"github.com/cilium/ebpf/btf":         {"internal/drops"},

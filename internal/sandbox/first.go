@@ -36,9 +36,10 @@ func first(value string) {
 		unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 	}
 
-	own, early := <-signals, o.awaitOutside()
+	own := <-signals
+	early, entrance := o.awaitOutside()
 	pid, err := syscall.ForkExec(self, os.Args, &syscall.ProcAttr{
-		Env:   withEnv(os.Environ(), mountNamespace()),
+		Env:   withEnv(withEnv(os.Environ(), envSandbox, mountNamespace()), envEntrance, entrance),
 		Files: []uintptr{0, 1, 2},
 		Sys:   &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL},
 	})
@@ -70,14 +71,14 @@ func (o order) fatal(step string, err error) {
 }
 
 // awaitOutside returns when the outside catches its signals, with those that it
-// asked to hand on before.
-func (o order) awaitOutside() (early []syscall.Signal) {
+// asked to hand on before, and the entrance to the sandbox.
+func (o order) awaitOutside() (early []syscall.Signal, entrance string) {
 	for {
 		switch message := receive(o.fd, 0); {
 		case len(message) == 0:
 			syscall.Exit(1) // the outside is gone
 		case message[0] == ready:
-			return early
+			return early, string(message[1:])
 		default:
 			early = append(early, syscall.Signal(message[0]))
 		}

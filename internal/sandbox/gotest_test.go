@@ -77,7 +77,7 @@ func TestGoTest(t *testing.T) {
 	for _, flags := range [][]string{nil, nil, {"-exec=" + wrapper}, {"-coverprofile=" + profile, "-coverpkg=./testdata/victim"}} {
 		args := append([]string{"test", "-json", "-run=^(TestPass|TestFail)$"}, flags...)
 		cmd := exec.Command("go", append(args, "./testdata/victim")...)
-		cmd.Env = withEnv(os.Environ(), "")
+		cmd.Env = withEnv(os.Environ(), envSandbox, "")
 		out, err := cmd.Output()
 		require.Error(t, err, "TestFail passes: %s", out)
 		events := map[string]int{}
@@ -91,7 +91,7 @@ func TestGoTest(t *testing.T) {
 	}
 	for range 2 {
 		cmd := exec.Command("go", "test", "-run=^TestPass$", "./testdata/victim")
-		cmd.Env = withEnv(os.Environ(), "")
+		cmd.Env = withEnv(os.Environ(), envSandbox, "")
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s", out)
 		assert.NotContains(t, string(out), "(cached)")

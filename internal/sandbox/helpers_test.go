@@ -140,7 +140,7 @@ func (who user) program(t testing.TB, args ...string) *victim {
 	v.Dir = who.dir(t)
 	v.Stdout, v.Stderr = v.out, v.out
 	v.SysProcAttr = &syscall.SysProcAttr{Credential: who.credential(), Pdeathsig: syscall.SIGKILL}
-	v.Env = append(withEnv(os.Environ(), ""), mark, "TMPDIR="+v.Dir)
+	v.Env = append(withEnv(os.Environ(), envSandbox, ""), mark, "TMPDIR="+v.Dir)
 	v.WaitDelay = 10 * time.Second // should a process that nobody killed hold a stream
 	t.Cleanup(func() {
 		for _, p := range v.processes() {

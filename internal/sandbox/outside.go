@@ -79,7 +79,7 @@ func enter(pids bool, caught *catcher) (rep report, status unix.WaitStatus, err 
 	// with it, as it would have ended the tests. Each signal to be caught takes a
 	// switch of threads, and the start of the sandbox hides that; but the tests do
 	// not begin before all are.
-	caught.forward(mine)
+	caught.forward(mine, entrance{pid, !privileged()})
 	for {
 		if _, err = unix.Wait4(pid, &status, 0, nil); err != unix.EINTR {
 			break
@@ -114,7 +114,7 @@ func start(socket int, pids bool) (int, error) {
 		attr.GidMappingsEnableSetgroups = false
 	}
 
-	env := withEnv(os.Environ(), order{socket, pids, mountNamespace()}.String())
+	env := withEnv(os.Environ(), envSandbox, order{socket, pids, mountNamespace()}.String())
 	pid, err := syscall.ForkExec(self, withoutTestLog(os.Args), &syscall.ProcAttr{
 		Env: env, Files: []uintptr{0, 1, 2}, Sys: attr,
 	})
@@ -124,15 +124,15 @@ func start(socket int, pids bool) (int, error) {
 	return pid, err
 }
 
-// withEnv is env with NETRIG_SANDBOX set to value.
-func withEnv(env []string, value string) []string {
+// withEnv is env with a variable set to a value.
+func withEnv(env []string, name, value string) []string {
 	out := make([]string, 0, len(env)+1)
 	for _, entry := range env {
-		if !strings.HasPrefix(entry, envSandbox+"=") {
+		if !strings.HasPrefix(entry, name+"=") {
 			out = append(out, entry)
 		}
 	}
-	return append(out, envSandbox+"="+value)
+	return append(out, name+"="+value)
 }
 
 // withoutTestLog drops -test.testlogfile. From that log go test learns which
@@ -154,8 +154,9 @@ func withoutTestLog(args []string) []string {
 	return out
 }
 
-// ready is the message to the first process that the signals of the outside are
-// being caught; every other one is the number of a signal.
+// ready begins the message to the first process that the signals of the outside
+// are being caught, which goes on with its entrance; every other message is the
+// number of a signal.
 const ready = 0
 
 // catcher hands the signals of this process on to the sandbox.
@@ -168,7 +169,7 @@ type catcher struct {
 
 // forward hands signals on to socket, instead of those before. From then on no
 // forwarded signal ends this process: it ends when the sandbox does.
-func (c *catcher) forward(socket int) {
+func (c *catcher) forward(socket int, e entrance) {
 	c.socket.Store(int64(socket))
 	c.once.Do(func() {
 		c.caught = make(chan struct{})
@@ -179,7 +180,7 @@ func (c *catcher) forward(socket int) {
 		if s := c.last.Load(); s != 0 {
 			send(socket, []byte{byte(s)}) // the sandbox before may have been gone already
 		}
-		send(socket, []byte{ready})
+		send(socket, append([]byte{ready}, e.String()...))
 	}()
 }
 

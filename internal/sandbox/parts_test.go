@@ -62,7 +62,7 @@ func TestReport(t *testing.T) {
 func TestWithEnv(t *testing.T) {
 	assert.Equal(t,
 		[]string{"A=1", "NETRIG_SANDBOXES=3", "NETRIG_SANDBOX=x"},
-		withEnv([]string{"A=1", "NETRIG_SANDBOX=y", "NETRIG_SANDBOXES=3"}, "x"))
+		withEnv([]string{"A=1", "NETRIG_SANDBOX=y", "NETRIG_SANDBOXES=3"}, envSandbox, "x"))
 }
 
 func TestParentOf(t *testing.T) {

@@ -98,7 +98,7 @@ func wantedInRun(env, args []string, cwd string) (wanted []string) {
 			for _, dir := range filepath.SplitList(value) {
 				add(dir)
 			}
-		case "TMPDIR", "HOME", "GOROOT", "GOPATH", "GOCACHE", "GOTMPDIR", "GOCOVERDIR":
+		case "TMPDIR", "HOME", "GOROOT", "GOPATH", "GOCACHE", "GOTMPDIR", "GOCOVERDIR", "GITHUB_WORKSPACE", "GITHUB_STEP_SUMMARY":
 			add(value)
 		}
 	}

@@ -15,7 +15,7 @@ for arg in "$@"; do
     # dnsmasq-base has the program only; the package dnsmasq would start a daemon.
     test) wanted+=(iproute2:ip bridge-utils:brctl iptables:iptables nftables:nft conntrack:conntrack
       iputils-ping:ping iputils-arping:arping traceroute:traceroute procps:sysctl tcpdump:tcpdump tshark:tshark
-      dnsmasq-base:dnsmasq graphviz:dot) ;;
+      dnsmasq-base:dnsmasq graphviz:dot chromium:chromium) ;;
     lint) wanted+=(shellcheck:shellcheck) ;;
     race) wanted+=(gcc:gcc libc6-dev:/usr/include/stdlib.h) ;;
     stress) wanted+=(stress-ng:stress-ng) ;;

@@ -65,7 +65,7 @@ as_root() {
     half root "" "${flags[@]}" "$@"
   elif sudo -n true 2>/dev/null; then
     keep "$ARTIFACTS/as-root" || return
-    half "root (by sudo)" "sudo -n --preserve-env=NETRIG_REQUIRE" "${flags[@]}" "$@" || status=$?
+    half "root (by sudo)" "sudo -n --preserve-env=NETRIG_REQUIRE,GITHUB_ACTIONS,GITHUB_WORKSPACE,GITHUB_STEP_SUMMARY" "${flags[@]}" "$@" || status=$?
     # Or the caller could neither read nor remove them.
     sudo -n chown -R "$EUID" "$ARTIFACTS/as-root"
     return $status

@@ -46,7 +46,8 @@ func (who user) victim(t testing.TB, do string, args ...string) *victim {
 	v.mark = fmt.Sprintf("NETRIG_TRIAL_MARK=%d.%d", os.Getpid(), marks.Add(1))
 	v.Cmd = exec.Command(binary, append([]string{"-test.run=^TestVictim$"}, args...)...)
 	v.Dir = who.dir(t)
-	v.Env = append(os.Environ(), "NETRIG_SANDBOX=", victimVariable+"="+do, v.mark, "TMPDIR="+v.Dir,
+	// It fails on purpose: that is nothing to tell GitHub.
+	v.Env = append(os.Environ(), "GITHUB_ACTIONS=", "NETRIG_HOLD=", "NETRIG_SANDBOX=", victimVariable+"="+do, v.mark, "TMPDIR="+v.Dir,
 		fmt.Sprintf("%s=%d", seedVariable, moments.Uint64()))
 	v.SysProcAttr = &syscall.SysProcAttr{Credential: who.credential(), Pdeathsig: syscall.SIGKILL}
 	t.Cleanup(func() {
@@ -91,6 +92,9 @@ func (v *victim) readAll() {
 	v.drain(lines)
 	require.NoError(v.t, lines.Err(), "%s", v.log())
 }
+
+// readRest reads the output in the background, to its end.
+func (v *victim) readRest() { v.drain(bufio.NewScanner(v.out)) }
 
 func (v *victim) drain(lines *bufio.Scanner) {
 	for lines.Scan() {

@@ -19,7 +19,8 @@ const (
 	// victimVariable makes a process the victim. Its value says what it does:
 	// "labs=3" builds three labs and passes, "hang" builds labs until it is ended,
 	// "fatal@traffic@2" (also panic, background) does so by itself in the
-	// second lab's phase "traffic", background at any moment after it began.
+	// second lab's phase "traffic", background at any moment after it began; "fails"
+	// has a verb fail at the end of the lab.
 	victimVariable = "NETRIG_TRIAL_VICTIM"
 	// seedVariable makes the moments of background come out as before.
 	seedVariable = "NETRIG_TRIAL_SEED"
@@ -52,7 +53,8 @@ func TestVictim(t *testing.T) {
 
 // labs is the life of the victim.
 type labs struct {
-	most int // 0 for no end
+	most  int  // 0 for no end
+	fails bool // at its end
 
 	how, phase string // how to end, and in which phase
 	at         int    // of which lab
@@ -63,7 +65,9 @@ func newVictim(t *testing.T, do string) *labs {
 	seed, err := strconv.ParseUint(os.Getenv(seedVariable), 10, 64)
 	require.NoError(t, err, seedVariable)
 	l := &labs{random: rand.New(rand.NewPCG(seed, 0))}
-	if n, ok := strings.CutPrefix(do, "labs="); ok {
+	if do == "fails" {
+		l.most, l.fails = 1, true
+	} else if n, ok := strings.CutPrefix(do, "labs="); ok {
 		l.most, err = strconv.Atoi(n)
 		require.NoError(t, err)
 	} else if do != "hang" {
@@ -141,4 +145,7 @@ func (l *labs) lab(t *testing.T, n int) {
 		}
 	})
 	require.NotZero(t, window.Len())
+	if l.fails {
+		assert.Reachable(t, client, "10.0.0.77")
+	}
 }
