@@ -15,7 +15,7 @@ tools := internal/tools
 suite := WHO=$(WHO) ARTIFACTS='$(ARTIFACTS)' $(tools)/test.sh $(if $(RUN),-run '$(RUN)')
 
 .DEFAULT_GOAL := help
-.PHONY: help test vm race stress bench benchstat cover fuzz lint fmt packages clean
+.PHONY: help test vm race stress bench benchstat cover fuzz docs lint fmt packages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ cover: ## Statement coverage of all packages together, as whoever calls
 
 fuzz: ## Every fuzz target for FUZZTIME each
 	@$(tools)/fuzz.sh '$(FUZZTIME)' $(PKG)
+
+docs: ## Write docs/scenarios.md anew, from a run (make test demands that it is up to date)
+	@NETRIG_UPDATE_DOCS=1 go test -count=1 -run '^TestDocument$$' ./scenarios
 
 lint: ## gofmt, go vet, staticcheck, actionlint, shellcheck
 	@$(tools)/lint.sh

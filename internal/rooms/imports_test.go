@@ -28,6 +28,7 @@ var allowed = map[string][]string{
 	"harness":           {"capture", "internal/deadline", "internal/explain", "internal/firewall", "internal/journal", "internal/ladder", "internal/link", "internal/ns", "internal/result", "internal/sandbox", "internal/topology", "internal/try"},
 	"internal/compare":  {"internal/journal"},
 	"internal/deadline": {"internal/ns"},
+	"internal/document": {"internal/explain", "internal/journal", "internal/topology"},
 	"internal/draw":     {},
 	"internal/explain":  {"capture"},
 	"internal/firewall": {"internal/deadline", "internal/ns"},
