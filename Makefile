@@ -25,7 +25,7 @@ soaking = go -C $(tools) build -buildvcs=false -o $(CURDIR)/$(OUT)/soak ./soak &
 suite := WHO=$(WHO) ARTIFACTS='$(ARTIFACTS)' $(tools)/test.sh $(if $(RUN),-run '$(RUN)')
 
 .DEFAULT_GOAL := help
-.PHONY: help test vm regressions matrix baseline kernels-page race stress bench bench-short microbench benchstat cover fuzz soak soak-short lint fmt packages clean
+.PHONY: help test vm regressions matrix baseline kernels-page race stress bench bench-short microbench benchstat cover fuzz soak soak-short docs lint fmt packages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ soak: ## The scenarios SOAK times as root (1000), fewer as an ordinary user and 
 soak-short: ## The same in about a minute, for CI
 	@$(tools)/packages.sh test stress
 	@$(soaking) -rounds=8 -parts=root,user
+
+docs: ## Write docs/scenarios.md anew, from a run (make test demands that it is up to date)
+	@NETRIG_UPDATE_DOCS=1 go test -count=1 -run '^TestDocument$$' ./scenarios
 
 lint: ## gofmt, go vet, staticcheck, actionlint, shellcheck
 	@$(tools)/lint.sh

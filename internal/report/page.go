@@ -142,7 +142,7 @@ func (s *set) page(id int) (pageTest, error) {
 
 func took(ms float64) string {
 	switch d := time.Duration(ms * float64(time.Millisecond)); {
-	case d < time.Second:
+	case ms < 999.5: // which three digits would make 1e+03
 		return fmt.Sprintf("%.3g ms", ms)
 	case d < time.Minute:
 		return fmt.Sprintf("%.3g s", d.Seconds())

@@ -160,6 +160,9 @@
       if (/^(script|foreignobject|iframe|object|embed|a|use|image|set|animate.*)$/i.test(e.localName)) e.remove();
       for (const a of [...e.attributes]) if (/^on|href$/i.test(a.name)) e.removeAttribute(a.name);
     }
+    // It shrinks to fit as long as it can be read, and scrolls beyond.
+    const width = parseFloat(drawn.getAttribute('width'));
+    if (width && drawn.hasAttribute('viewBox')) drawn.setAttribute('style', `height: auto; max-width: max(100%, ${Math.round(width * 0.65)}px)`);
     const box = make('div', 'picture');
     box.tabIndex = 0;
     box.attachShadow({ mode: 'open' }).append(document.importNode(drawn, true));

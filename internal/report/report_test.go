@@ -247,3 +247,10 @@ func TestStateLines(t *testing.T) {
 	}, lines)
 	assert.Equal(t, "node x: routes: busy", st.Nodes[1].Groups[0].Lines[0][1])
 }
+
+func TestTook(t *testing.T) {
+	t.Parallel()
+	for ms, want := range map[float64]string{0.25: "0.25 ms", 12.34: "12.3 ms", 999.4: "999 ms", 999.9: "1 s", 2500: "2.5 s", 61_000: "1m1s"} {
+		assert.Equal(t, want, took(ms))
+	}
+}

@@ -30,6 +30,7 @@ var allowed = map[string][]string{
 	"internal/bisect":     {"internal/compare", "internal/journal"},
 	"internal/compare":    {"internal/baseline", "internal/journal"},
 	"internal/deadline":   {"internal/ns"},
+	"internal/document":   {"internal/explain", "internal/journal", "internal/topology"},
 	"internal/draw":       {},
 	"internal/drops":      {},
 	"internal/explain":    {"capture"},
