@@ -10,7 +10,7 @@ import (
 )
 
 // This file is the one place that says what of a journal is not compared, and
-// why. (What is different whenever a lab is built has been put into words by
+// why, but for questions.go. (What is different whenever a lab is built has been put into words by
 // internal/journal/words.go before.)
 
 // ignoredPacket tells whether a packet is not compared at all.
@@ -150,6 +150,9 @@ var quietCounters = []struct{ name, why string }{
 	{"Icmp6*RouterSolicits", "router solicitations come at random times"},
 	{"Icmp6*Type133", "router solicitations come at random times"},
 	{"Icmp*Msgs", "sums of others, multicast reports and redirects among them"},
+	{"Icmp6*Neighbor*", "how often a neighbour that answers is asked depends on time; the first question is compared as a packet"},
+	{"Icmp6*Type135", "how often a neighbour that answers is asked depends on time"},
+	{"Icmp6*Type136", "how often a neighbour that answers is asked depends on time"},
 	{"Ip6InReceives", "a sum that multicast reports are part of"},
 	{"Ip6InDelivers", "a sum that multicast reports are part of"},
 	{"Ip6OutRequests", "a sum that multicast reports are part of"},

@@ -1,0 +1,3 @@
+package compare
+
+var knownChanges = []known{}
