@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/netrig/netrig/internal/journal"
 )
@@ -52,6 +53,26 @@ func optional(p place) bool {
 	return p.Kind == Packets && strings.HasPrefix(p.What, streamSegments)
 }
 
+// redirected tells, of redirects, whether their node has sent any in each of a
+// side's runs: which of the packets it tells it of, and in which step, depends on
+// how much time has passed since the last one.
+func redirected(p place, runs []facts) bool {
+	if p.Kind != Packets || !strings.HasPrefix(p.What, redirect) {
+		return false
+	}
+	return !slices.ContainsFunc(runs, func(f facts) bool {
+		for other := range f {
+			if other.Kind == Packets && other.Lab == p.Lab && other.Node == p.Node && other.What == p.What {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// redirect is how the kinds of those packets begin.
+const redirect = "redirect"
+
 // quietField tells whether a field of a thing is not compared, and replaces
 // values that stand for the same.
 func quietField(o journal.Object, name, value string) (string, bool) {
@@ -60,6 +81,8 @@ func quietField(o journal.Object, name, value string) (string, bool) {
 	}
 	closing := slices.Contains([]string{"FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE"}, o.Fields["state"])
 	switch {
+	case !closing && name == "time-out":
+		return roundTimeout(value), false
 	case closing && name == "state":
 		// How far the end of a connection has come when the lab ends depends on which
 		// program ran first; each of these has a time-out of its own, which is among
@@ -71,7 +94,28 @@ func quietField(o journal.Object, name, value string) (string, bool) {
 	return value, false
 }
 
-func isRedirect(p journal.Packet) bool { return strings.HasPrefix(p.Kind, "redirect") }
+// timeouts are the kernel's usual ones of tracked connections, and 10 s for those
+// that it is about to forget.
+var timeouts = []time.Duration{
+	10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 3 * time.Minute, 5 * time.Minute, 10 * time.Minute, time.Hour, 120 * time.Hour,
+}
+
+// roundTimeout is the least usual time-out that is not below what is left of one:
+// how much of it has passed depends on how fast the machine is.
+func roundTimeout(left string) string {
+	d, err := time.ParseDuration(left)
+	if err != nil {
+		return left
+	}
+	for _, t := range timeouts {
+		if d <= t {
+			return t.String()
+		}
+	}
+	return left
+}
+
+func isRedirect(p journal.Packet) bool { return strings.HasPrefix(p.Kind, redirect) }
 
 // withoutQuote leaves out of redirects which packet each is about: since they are
 // limited by time, that is chance.
@@ -170,6 +214,7 @@ var quietCounters = []struct{ name, why string }{
 var uncountedCounters = []string{
 	"TcpInSegs", "TcpOutSegs", "TcpRetransSegs", "TcpOutRsts", "TcpActiveOpens", "TcpPassiveOpens", "TcpAttemptFails", "Udp*Datagrams",
 	"IpInReceives", "IpInDelivers", "IpOutRequests", "IpOutTransmits", "Ip*ForwDatagrams", "Ip*NoRoutes", "Icmp*InErrors",
+	"Ip*InAddrErrors",
 }
 
 // newCounters are those that a kernel got since 5.10, the oldest that is looked
@@ -205,6 +250,9 @@ func neighbourState(o journal.Object) string {
 	switch state := o.Fields["state"]; state {
 	case "FAILED", "INCOMPLETE":
 		return unanswered
+	case "DELAY", "PROBE":
+		// In use, and about to be confirmed, which the kernel does after 5 s.
+		return "REACHABLE at " + o.Fields["mac"]
 	default:
 		return state + " at " + o.Fields["mac"]
 	}
