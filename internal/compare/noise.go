@@ -53,21 +53,32 @@ func optional(p place) bool {
 	return p.Kind == Packets && strings.HasPrefix(p.What, streamSegments)
 }
 
-// redirected tells, of redirects, whether their node has sent any in each of a
-// side's runs: which of the packets it tells it of, and in which step, depends on
-// how much time has passed since the last one.
-func redirected(p place, runs []facts) bool {
+// someRedirects tells, of redirects, whether their node has sent some on both
+// sides that are the same: which of the packets it tells of, and in which step, depends on how much time has passed since the last one.
+func someRedirects(p place, before, after []facts) bool {
 	if p.Kind != Packets || !strings.HasPrefix(p.What, redirect) {
 		return false
 	}
-	return !slices.ContainsFunc(runs, func(f facts) bool {
-		for other := range f {
-			if other.Kind == Packets && other.Lab == p.Lab && other.Node == p.Node && other.What == p.What {
-				return false
+	sent := func(side []facts) map[string]bool {
+		ways := map[string]bool{}
+		for _, f := range side {
+			for other, fact := range f {
+				if other.Kind == Packets && other.Lab == p.Lab && other.Node == p.Node && other.What == p.What {
+					for _, v := range fact.values {
+						ways[v] = true
+					}
+				}
 			}
 		}
-		return true
-	})
+		return ways
+	}
+	a, b := sent(before), sent(after)
+	for way := range a {
+		if b[way] {
+			return true
+		}
+	}
+	return false
 }
 
 // redirect is how the kinds of those packets begin.
