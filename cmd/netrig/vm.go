@@ -152,7 +152,7 @@ func configOf(c *cli.Command, kernel *kernels.Kernel, cache *kernels.Cache) (*vm
 	return &vm.Config{
 		Kernel: kernel, Self: self, Args: args, Env: os.Environ(), Dir: dir,
 		Memory: c.Int("memory"), Accel: vm.Accel(c.String("accel")),
-		Return:   back,
+		Stream:   back,
 		Programs: c.StringSlice("program"), Files: c.StringSlice("file"),
 		Without: c.StringSlice("without-module"), Append: c.StringSlice("append"),
 		Stdout: stdout, Stderr: stderr, CacheDir: cache.Dir(),

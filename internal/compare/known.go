@@ -9,23 +9,26 @@ import (
 // it.
 type KnownChange struct {
 	Name  string
-	Since string // the version of Linux that brought it; empty for one of configuration
+	Since string // the version of Linux that brought it, or between which kernels that was
 	Words string
 	Found []Difference
 }
 
 // known describes a change: what its differences look like, in the direction from
-// the older kernel to the newer one. Empty patterns match everything; the others
-// match the whole text.
+// the older kernel to the newer one. Empty patterns match everything, "-" what is
+// not there; the others match the whole text.
 type known struct {
-	name, since, words  string
-	kind                Kind
-	what, field         string
-	before, after, test string
+	name, since, words string
+	kind               Kind
+	what, field        string
+	before, after      string
 }
 
 func (k known) is(d Difference) bool {
 	match := func(pattern, text string) bool {
+		if pattern == "-" {
+			return text == ""
+		}
 		return pattern == "" || regexp.MustCompile(`^(?s:`+pattern+`)$`).MatchString(text)
 	}
 	return d.Kind == k.kind && match(k.what, d.What) && match(k.field, d.Field) && match(k.before, d.Before) && match(k.after, d.After)

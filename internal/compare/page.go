@@ -98,17 +98,10 @@ func transition(b *strings.Builder, before, after *journal.Folder) error {
 		fmt.Fprintln(b)
 	}
 	for _, k := range known {
-		fmt.Fprintf(b, "- **%s** (%s). %s%s\n", k.Name, since(k.Since), k.Words, seen(k.Found))
+		fmt.Fprintf(b, "- **%s** (%s). %s%s\n", k.Name, k.Since, k.Words, seen(k.Found))
 	}
 	sections(b, rest)
 	return nil
-}
-
-func since(version string) string {
-	if version == "" {
-		return "by configuration"
-	}
-	return "Linux " + version
 }
 
 func title(f *journal.Folder) string {

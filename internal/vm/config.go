@@ -26,9 +26,10 @@ type Config struct {
 	Programs []string
 	// Files and directories go along too, and are at the same place inside.
 	Files []string
-	// Return are directories whose new files come back, in addition to the usual
-	// ones. They must exist.
-	Return []string
+	// Stream are directories whose new files come back as soon as they have a name
+	// that does not begin with a dot: they are whole then, and need not stay in the
+	// machine's memory. They must exist.
+	Stream []string
 	// Without are modules that the machine does not get.
 	Without []string
 	// Append are more parameters of the kernel.

@@ -62,8 +62,8 @@ func returns(c *Config) []wire.Return {
 			add(dir)
 		}
 	}
-	for _, dir := range c.Return {
-		add(dir)
+	for _, dir := range c.Stream {
+		list = append(list, wire.Return{Dir: filepath.Clean(dir), Stream: true})
 	}
 	return list
 }

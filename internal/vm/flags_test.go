@@ -27,8 +27,8 @@ func TestReturns(t *testing.T) {
 		c := &Config{Dir: "/src/lan", Args: append([]string{"lan.test"}, tt.args...), Env: tt.env}
 		assert.Equal(t, tt.want, returns(c), tt.args)
 	}
-	c := &Config{Dir: "/src/lan", Args: []string{"lan.test"}, Return: []string{"/kept", "/src/lan"}}
-	assert.Equal(t, []wire.Return{{Dir: "/src/lan"}, tmp, {Dir: "/kept"}}, returns(c), "asked for, each once")
+	c := &Config{Dir: "/src/lan", Args: []string{"lan.test"}, Stream: []string{"/kept/"}}
+	assert.Equal(t, []wire.Return{{Dir: "/src/lan"}, tmp, {Dir: "/kept", Stream: true}}, returns(c))
 }
 
 func TestWithoutTestLog(t *testing.T) {

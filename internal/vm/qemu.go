@@ -97,6 +97,7 @@ func kernelParameters(p platform, accel Accel, more []string) []option {
 		opt("tmpfs would hold half of what is left of the memory while the archive takes the rest", "rootfstype=ramfs"),
 		opt("nobody attacks the tests, and to fend that off is slow under emulation", "mitigations=off"),
 		opt("no disks to look for", "raid=noautodetect"),
+		opt("each of the few Go programs would take its memory by 2 MB", "transparent_hugepage=never"),
 	}
 	if accel == TCG {
 		all = append(all,
