@@ -102,6 +102,7 @@ func kernelParameters(p platform, accel Accel, more []string) []option {
 	if accel == TCG {
 		all = append(all,
 			opt("the addresses of a crash are those of the kernel's symbols, and the boot is shorter", "nokaslr"),
+			opt("a busy machine may be late with the timer's interrupts, and the kernel then panics at boot", "no_timer_check"),
 			opt("a busy machine may take qemu off its processor for long: no fault of the kernel's",
 				"rcupdate.rcu_cpu_stall_timeout=120", "watchdog_thresh=60"),
 			opt("programs and libraries at the same addresses each time are translated once: /bin/true takes 9 ms instead of 30", "norandmaps"),
