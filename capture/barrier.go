@@ -54,7 +54,9 @@ func newBarrier() (*barrier, error) {
 	if err := private.Do(b.open); err != nil {
 		return nil, fmt.Errorf("make a loopback for markers: %w", err)
 	}
-	if err := b.awaitStamping(2 * time.Second); err != nil {
+	// The kernel begins in its own time, by a work queue (net_enable_timestamp): on
+	// a busy machine under emulation 2 s were too few.
+	if err := b.awaitStamping(30 * time.Second); err != nil {
 		unix.Close(b.fd)
 		return nil, err
 	}

@@ -265,15 +265,15 @@ func TestAlteredJournals(t *testing.T) {
 		},
 		"a time-out": {
 			func(l *journal.Lab) {
-				object(l, "gateway", journal.Connection, "icmp 192.168.1.1 > 192.168.9.2").Fields["time-out"] = "20s"
+				object(l, "gateway", journal.Connection, "icmp 192.168.1.1 > 192.168.9.2").Fields["time-out"] = "1m0s"
 			},
-			Difference{Kind: Connections, Node: "gateway", What: "tracked connection icmp 192.168.1.1 > 192.168.9.2", Field: "time-out", Before: "30s", After: "20s"},
+			Difference{Kind: Connections, Node: "gateway", What: "tracked connection icmp 192.168.1.1 > 192.168.9.2", Field: "time-out", Before: "30s", After: "1m0s"},
 		},
 		"a counter of errors": {
 			func(l *journal.Lab) {
-				l.Nodes[3].Objects = append(l.Nodes[3].Objects, journal.Object{Kind: journal.Counter, Name: "IpInAddrErrors", Fields: map[string]string{"value": "1"}})
+				l.Nodes[3].Objects = append(l.Nodes[3].Objects, journal.Object{Kind: journal.Counter, Name: "IpReasmFails", Fields: map[string]string{"value": "1"}})
 			},
-			Difference{Kind: Counters, Node: "outside", What: "counter IpInAddrErrors", Field: "value", Before: "0", After: "1"},
+			Difference{Kind: Counters, Node: "outside", What: "counter IpReasmFails", Field: "value", Before: "0", After: "1"},
 		},
 		"a forwarding entry": {
 			func(l *journal.Lab) {

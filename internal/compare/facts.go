@@ -75,9 +75,10 @@ func (f facts) add(p place, value, line string) {
 func factsOf(t *journal.Test) facts {
 	f := facts{}
 	for number, lab := range t.Labs {
+		quiet := repeatedQuestions(lab)
 		for _, step := range lab.Steps {
 			f.verbs(number+1, step)
-			f.packets(number+1, step)
+			f.packets(number+1, step, quiet)
 		}
 		sums := hasUncounted(lab)
 		for _, node := range lab.Nodes {

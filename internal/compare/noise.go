@@ -5,12 +5,13 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/netrig/netrig/internal/journal"
 )
 
 // This file is the one place that says what of a journal is not compared, and
-// why. (What is different whenever a lab is built has been put into words by
+// why, but for questions.go. (What is different whenever a lab is built has been put into words by
 // internal/journal/words.go before.)
 
 // ignoredPacket tells whether a packet is not compared at all.
@@ -52,6 +53,37 @@ func optional(p place) bool {
 	return p.Kind == Packets && strings.HasPrefix(p.What, streamSegments)
 }
 
+// someRedirects tells, of redirects, whether their node has sent some on both
+// sides that are the same: which of the packets it tells of, and in which step, depends on how much time has passed since the last one.
+func someRedirects(p place, before, after []facts) bool {
+	if p.Kind != Packets || !strings.HasPrefix(p.What, redirect) {
+		return false
+	}
+	sent := func(side []facts) map[string]bool {
+		ways := map[string]bool{}
+		for _, f := range side {
+			for other, fact := range f {
+				if other.Kind == Packets && other.Lab == p.Lab && other.Node == p.Node && other.What == p.What {
+					for _, v := range fact.values {
+						ways[v] = true
+					}
+				}
+			}
+		}
+		return ways
+	}
+	a, b := sent(before), sent(after)
+	for way := range a {
+		if b[way] {
+			return true
+		}
+	}
+	return false
+}
+
+// redirect is how the kinds of those packets begin.
+const redirect = "redirect"
+
 // quietField tells whether a field of a thing is not compared, and replaces
 // values that stand for the same.
 func quietField(o journal.Object, name, value string) (string, bool) {
@@ -60,6 +92,8 @@ func quietField(o journal.Object, name, value string) (string, bool) {
 	}
 	closing := slices.Contains([]string{"FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE"}, o.Fields["state"])
 	switch {
+	case !closing && name == "time-out":
+		return roundTimeout(value), false
 	case closing && name == "state":
 		// How far the end of a connection has come when the lab ends depends on which
 		// program ran first; each of these has a time-out of its own, which is among
@@ -71,7 +105,28 @@ func quietField(o journal.Object, name, value string) (string, bool) {
 	return value, false
 }
 
-func isRedirect(p journal.Packet) bool { return strings.HasPrefix(p.Kind, "redirect") }
+// timeouts are the kernel's usual ones of tracked connections, and 10 s for those
+// that it is about to forget.
+var timeouts = []time.Duration{
+	10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 3 * time.Minute, 5 * time.Minute, 10 * time.Minute, time.Hour, 120 * time.Hour,
+}
+
+// roundTimeout is the least usual time-out that is not below what is left of one:
+// how much of it has passed depends on how fast the machine is.
+func roundTimeout(left string) string {
+	d, err := time.ParseDuration(left)
+	if err != nil {
+		return left
+	}
+	for _, t := range timeouts {
+		if d <= t {
+			return t.String()
+		}
+	}
+	return left
+}
+
+func isRedirect(p journal.Packet) bool { return strings.HasPrefix(p.Kind, redirect) }
 
 // withoutQuote leaves out of redirects which packet each is about: since they are
 // limited by time, that is chance.
@@ -150,6 +205,9 @@ var quietCounters = []struct{ name, why string }{
 	{"Icmp6*RouterSolicits", "router solicitations come at random times"},
 	{"Icmp6*Type133", "router solicitations come at random times"},
 	{"Icmp*Msgs", "sums of others, multicast reports and redirects among them"},
+	{"Icmp6*Neighbor*", "how often a neighbour that answers is asked depends on time; the first question is compared as a packet"},
+	{"Icmp6*Type135", "how often a neighbour that answers is asked depends on time"},
+	{"Icmp6*Type136", "how often a neighbour that answers is asked depends on time"},
 	{"Ip6InReceives", "a sum that multicast reports are part of"},
 	{"Ip6InDelivers", "a sum that multicast reports are part of"},
 	{"Ip6OutRequests", "a sum that multicast reports are part of"},
@@ -167,6 +225,7 @@ var quietCounters = []struct{ name, why string }{
 var uncountedCounters = []string{
 	"TcpInSegs", "TcpOutSegs", "TcpRetransSegs", "TcpOutRsts", "TcpActiveOpens", "TcpPassiveOpens", "TcpAttemptFails", "Udp*Datagrams",
 	"IpInReceives", "IpInDelivers", "IpOutRequests", "IpOutTransmits", "Ip*ForwDatagrams", "Ip*NoRoutes", "Icmp*InErrors",
+	"Ip*InAddrErrors",
 }
 
 // newCounters are those that a kernel got since 5.10, the oldest that is looked
@@ -202,6 +261,9 @@ func neighbourState(o journal.Object) string {
 	switch state := o.Fields["state"]; state {
 	case "FAILED", "INCOMPLETE":
 		return unanswered
+	case "DELAY", "PROBE":
+		// In use, and about to be confirmed, which the kernel does after 5 s.
+		return "REACHABLE at " + o.Fields["mac"]
 	default:
 		return state + " at " + o.Fields["mac"]
 	}

@@ -10,7 +10,7 @@ import (
 
 // packets are what was seen on the wire, packet by packet: where it set out,
 // what it was, and its way.
-func (f facts) packets(lab int, step *journal.Step) {
+func (f facts) packets(lab int, step *journal.Step, quiet map[flightOf]bool) {
 	streams := streamsOf(step)
 	flights := map[int][]journal.Packet{}
 	var numbers []int
@@ -20,7 +20,7 @@ func (f facts) packets(lab int, step *journal.Step) {
 	}
 	order := map[side][]string{}
 	for _, p := range step.Packets {
-		if ignoredPacket(p) {
+		if ignoredPacket(p) || quiet[flightOf{step, p.Flight}] {
 			continue
 		}
 		if flights[p.Flight] == nil {

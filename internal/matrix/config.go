@@ -59,7 +59,7 @@ type Config struct {
 
 // usualParallel is how many tests run at a time in a machine. It has one
 // processor and little memory: eight as usual took 90 MB of it, and no less time.
-const usualParallel = 4
+const usualParallel = 3
 
 // repeats is how often a difference has to show.
 const repeats = 3

@@ -63,7 +63,7 @@ func returns(c *Config) []wire.Return {
 		}
 	}
 	if dir := c.journals(); dir != "" {
-		add(dir)
+		list = append(list, wire.Return{Dir: dir, Stream: true})
 	}
 	return list
 }
@@ -124,7 +124,7 @@ func insideEnv(env []string, memory int) []string {
 	if variable(env, "GOMEMLIMIT") == "" {
 		// A test binary that doubles its heap before it collects, as usual, is the
 		// largest thing in there, and the archive takes what is left.
-		inside = append(inside, fmt.Sprintf("GOMEMLIMIT=%dMiB", memory/4))
+		inside = append(inside, fmt.Sprintf("GOMEMLIMIT=%dMiB", memory/6))
 	}
 	if variable(env, "NETRIG_REQUIRE") == "" {
 		// What is missing in a machine was left out of it: that must not look like a

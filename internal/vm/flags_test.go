@@ -35,10 +35,10 @@ func TestWithoutTestLog(t *testing.T) {
 
 func TestInsideEnv(t *testing.T) {
 	got := insideEnv([]string{"PATH=/mine", "HOME=/home/me", "LD_PRELOAD=x", "XDG_CACHE_HOME=x", "NETRIG_SANDBOX=inplace", "GOMAXPROCS=2", "UPDATE=1"}, 256)
-	assert.Equal(t, []string{wire.Path, "HOME=/root", "TMPDIR=" + os.TempDir(), "GOMEMLIMIT=64MiB", "NETRIG_REQUIRE=1", "GOMAXPROCS=2", "UPDATE=1"}, got)
+	assert.Equal(t, []string{wire.Path, "HOME=/root", "TMPDIR=" + os.TempDir(), "GOMEMLIMIT=42MiB", "NETRIG_REQUIRE=1", "GOMAXPROCS=2", "UPDATE=1"}, got)
 	got = insideEnv([]string{"NETRIG_REQUIRE=0", "GOMEMLIMIT=1GiB"}, 256)
 	assert.NotContains(t, got, "NETRIG_REQUIRE=1")
-	assert.NotContains(t, got, "GOMEMLIMIT=64MiB", "the caller knows better")
+	assert.NotContains(t, got, "GOMEMLIMIT=42MiB", "the caller knows better")
 }
 
 // The journals' folder comes back too, whether it was named from / or from the
@@ -47,7 +47,7 @@ func TestReturnsJournals(t *testing.T) {
 	for value, want := range map[string]string{"/tmp/before": "/tmp/before", "out/before": "/src/lan/out/before"} {
 		c := &Config{Args: []string{"lan.test"}, Dir: "/src/lan", Env: []string{"NETRIG_JOURNAL=" + value}}
 		assert.Equal(t, want, c.journals())
-		assert.Contains(t, returns(c), wire.Return{Dir: want})
+		assert.Contains(t, returns(c), wire.Return{Dir: want, Stream: true})
 	}
 	assert.Empty(t, (&Config{}).journals())
 }

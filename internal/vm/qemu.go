@@ -97,10 +97,12 @@ func kernelParameters(p platform, accel Accel, more []string) []option {
 		opt("tmpfs would hold half of what is left of the memory while the archive takes the rest", "rootfstype=ramfs"),
 		opt("nobody attacks the tests, and to fend that off is slow under emulation", "mitigations=off"),
 		opt("no disks to look for", "raid=noautodetect"),
+		opt("each of the few Go programs would take its memory by 2 MB", "transparent_hugepage=never"),
 	}
 	if accel == TCG {
 		all = append(all,
 			opt("the addresses of a crash are those of the kernel's symbols, and the boot is shorter", "nokaslr"),
+			opt("a busy machine may be late with the timer's interrupts, and the kernel then panics at boot", "no_timer_check"),
 			opt("a busy machine may take qemu off its processor for long: no fault of the kernel's",
 				"rcupdate.rcu_cpu_stall_timeout=120", "watchdog_thresh=60"),
 			opt("programs and libraries at the same addresses each time are translated once: /bin/true takes 9 ms instead of 30", "norandmaps"),

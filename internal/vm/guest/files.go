@@ -28,41 +28,109 @@ func snapshot(from []wire.Return) map[string]state {
 	return files
 }
 
-// sendFiles sends every file that is new or was changed.
-func sendFiles(out *wire.Writer, from []wire.Return, before map[string]state) error {
-	sent := map[string]bool{} // directories may lie in each other
-	return each(from, func(name string, info fs.FileInfo) error {
-		if old, ok := before[name]; sent[name] || ok && old.size == info.Size() && old.time.Equal(info.ModTime()) {
-			return nil
+// homeward sends files: those of streamed directories while the tests run, the
+// others when they have ended.
+type homeward struct {
+	out    *wire.Writer
+	from   []wire.Return
+	before map[string]state
+	sent   map[string]bool
+	stop   chan struct{}
+	over   chan error
+}
+
+// streamEvery is how often streamed directories are looked at.
+const streamEvery = time.Second
+
+func newHomeward(out *wire.Writer, from []wire.Return) *homeward {
+	h := &homeward{out: out, from: from, before: snapshot(from), sent: map[string]bool{}, stop: make(chan struct{}), over: make(chan error, 1)}
+	go h.stream()
+	return h
+}
+
+// stream goes on until the tests have ended.
+func (h *homeward) stream() {
+	var streamed []wire.Return
+	for _, r := range h.from {
+		if r.Stream {
+			streamed = append(streamed, r)
 		}
-		sent[name] = true
-		f, err := os.Open(name)
+	}
+	if len(streamed) == 0 {
+		h.over <- nil
+		return
+	}
+	for tick := time.NewTicker(streamEvery); ; {
+		select {
+		case <-h.stop:
+			tick.Stop()
+			h.over <- nil
+			return
+		case <-tick.C:
+		}
+		err := each(streamed, func(name string, info fs.FileInfo) error {
+			if strings.HasPrefix(filepath.Base(name), ".") {
+				return nil
+			}
+			sent, err := h.send(name, info)
+			if sent && err == nil {
+				// The name stays: the next run of a test must not take it again.
+				err = os.Truncate(name, 0)
+			}
+			return err
+		})
 		if err != nil {
-			return err
+			h.over <- err
+			return
 		}
-		defer f.Close()
-		head := wire.File{Path: name, Mode: uint32(info.Mode().Perm()), Size: info.Size()}
-		if err := out.SendJSON(wire.KindFile, head); err != nil {
-			return err
-		}
-		b := make([]byte, 1<<18)
-		for left := info.Size(); left > 0; {
-			n, err := f.Read(b[:min(left, int64(len(b)))])
-			if n > 0 {
-				if err := out.Send(wire.KindData, b[:n]); err != nil {
-					return err
-				}
-				left -= int64(n)
-			}
-			if err == io.EOF && left > 0 {
-				return io.ErrUnexpectedEOF
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+	}
+}
+
+// rest sends every file that is new or was changed, and has not been sent yet.
+func (h *homeward) rest() error {
+	close(h.stop)
+	if err := <-h.over; err != nil {
+		return err
+	}
+	return each(h.from, func(name string, info fs.FileInfo) error {
+		_, err := h.send(name, info)
+		return err
 	})
+}
+
+// send sends a file, unless it is as it was or has been sent: directories may lie
+// in each other.
+func (h *homeward) send(name string, info fs.FileInfo) (bool, error) {
+	if old, ok := h.before[name]; h.sent[name] || ok && old.size == info.Size() && old.time.Equal(info.ModTime()) {
+		return false, nil
+	}
+	h.sent[name] = true
+	f, err := os.Open(name)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	head := wire.File{Path: name, Mode: uint32(info.Mode().Perm()), Size: info.Size()}
+	if err := h.out.SendJSON(wire.KindFile, head); err != nil {
+		return false, err
+	}
+	b := make([]byte, min(info.Size(), 1<<18))
+	for left := info.Size(); left > 0; {
+		n, err := f.Read(b[:min(left, int64(len(b)))])
+		if n > 0 {
+			if err := h.out.Send(wire.KindData, b[:n]); err != nil {
+				return false, err
+			}
+			left -= int64(n)
+		}
+		if err == io.EOF && left > 0 {
+			return false, io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // each calls f with every regular file of the directories.

@@ -59,13 +59,13 @@ func run() error {
 	if r.Host != nil {
 		applyHost(r.Host, m, func(format string, args ...any) { _ = out.Send(wire.KindTold, fmt.Appendf(nil, format, args...)) })
 	}
-	before := snapshot(r.Return)
+	home := newHomeward(out, r.Return)
 	end, err := tests(r, scale, port, out)
 	if err != nil {
 		_ = out.Send(wire.KindNote, []byte(fmt.Sprintf("the tests could not be started: %v", err)))
 		end = wire.End{Status: 127}
 	}
-	if err := sendFiles(out, r.Return, before); err != nil {
+	if err := home.rest(); err != nil {
 		_ = out.Send(wire.KindNote, []byte(fmt.Sprintf("a file of the tests could not be brought back: %v", err)))
 	}
 	end.Modules = loaded()

@@ -70,6 +70,9 @@ type Run struct {
 type Return struct {
 	Dir   string
 	First string // pattern of the first name below Dir; "" for any
+	// Stream: a file is whole once its name does not begin with a dot. It comes back
+	// then, and leaves nothing but its name.
+	Stream bool
 }
 
 // Hello is the first record.
