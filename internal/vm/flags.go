@@ -72,10 +72,13 @@ func returns(c *Config) []wire.Return {
 // none.
 func (c *Config) journals() string {
 	dir := variable(c.Env, "NETRIG_JOURNAL")
-	if dir != "" && !filepath.IsAbs(dir) {
-		dir = filepath.Join(c.Dir, dir)
+	switch {
+	case dir == "":
+		return ""
+	case filepath.IsAbs(dir):
+		return filepath.Clean(dir)
 	}
-	return dir
+	return filepath.Join(c.Dir, dir)
 }
 
 // placeJournals makes the folder of the journals, as the tests themselves would.
