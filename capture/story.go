@@ -39,6 +39,9 @@ func (p *Packet) summary() string {
 		if quoted, ok := p.Quoted(); ok {
 			fmt.Fprintf(&b, "  about (%s)", quoted.summary())
 		}
+		if inner, ok := p.Inner(); ok {
+			fmt.Fprintf(&b, "  carrying (%s)", inner.summary())
+		}
 	}
 	if p.Cut() && !p.quoted {
 		fmt.Fprintf(&b, "  (%d bytes, of which %d were kept)", p.Length, len(p.Data))
@@ -68,6 +71,9 @@ func (p *Packet) words() string {
 		}
 	case UDP:
 		text = fmt.Sprintf("UDP %d bytes", p.size)
+		if p.tunnelled() {
+			text = fmt.Sprintf("VXLAN %d, %d bytes", p.VNI, p.size)
+		}
 	case EchoRequest, EchoReply:
 		text += fmt.Sprintf(" id %d seq %d", p.ICMPID, p.ICMPSeq)
 	case DestinationUnreachable, TimeExceeded, ParameterProblem:
