@@ -27,6 +27,7 @@ type Node struct {
 	mu      sync.Mutex
 	ports   []*Port
 	bridges []*Bridge
+	devices []*VirtualPort
 	numbers int // given to interfaces, also to those that have moved away
 	byName  map[string]*Port
 	ipv6    bool
