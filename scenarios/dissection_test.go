@@ -189,6 +189,8 @@ func tsharkDissection(values []string, info string) dissection {
 	for _, row := range dissected {
 		for _, field := range strings.Fields(row.fields) {
 			switch {
+			case field == "udp.payload" && d["vni"] != "":
+				_, values[0], _ = strings.Cut(values[0], ",") // the first is the frame that VXLAN carries
 			case field == "icmp.data_time" && values[0] != "":
 				values[0] = timeStamp
 			case field == "data.data" && d["payload"] == timeStamp:
@@ -338,7 +340,7 @@ func (d dissection) pathLine() string {
 		line += " ttl " + first("ttl")
 	}
 	if d["source MAC"] != "" {
-		line += fmt.Sprintf(" mac %s > %s", d["source MAC"], d["destination MAC"])
+		line += fmt.Sprintf(" mac %s > %s", first("source MAC"), first("destination MAC"))
 	}
 	return line
 }
