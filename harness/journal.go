@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,8 +26,9 @@ type Journal struct {
 	test  *testJournal
 	began time.Time
 
-	mu    sync.Mutex
-	verbs []noted
+	mu      sync.Mutex
+	verbs   []noted
+	actions []acted
 }
 
 // noted is a verb, the step that it belongs to, and when it began.
@@ -213,6 +215,11 @@ func (j *Journal) steps(words journal.Words) []*journal.Step {
 	for number, heading := range headings {
 		step := &journal.Step{Name: heading.Name}
 		all[number] = step
+		for _, a := range j.actions {
+			if a.step == number {
+				step.Actions = append(step.Actions, a.action)
+			}
+		}
 		var verbs []noted
 		for _, v := range j.verbs {
 			if v.step == number {
@@ -255,10 +262,31 @@ func journalProcess() error {
 	}
 	defer space.Close()
 	process := writer.Process()
+	process.Modules = kernelModules()
+	for _, name := range process.Modules {
+		if !slices.Contains(modulesAtStart, name) {
+			process.Loaded = append(process.Loaded, name)
+		}
+	}
 	if err := space.Do(func() (err error) { process.Sysctls, err = sysctlsHere(); return err }); err != nil {
 		return fmt.Errorf("journal: read the sysctls of a fresh namespace: %w", err)
 	}
 	return writer.Write(process)
+}
+
+// modulesAtStart are the kernel's modules before the first test.
+var modulesAtStart []string
+
+// kernelModules are the names of the kernel's modules, in order; none of a kernel
+// without modules, or where /proc does not tell.
+func kernelModules() (names []string) {
+	raw, _ := os.ReadFile("/proc/modules")
+	for line := range strings.Lines(string(raw)) {
+		name, _, _ := strings.Cut(line, " ")
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
 }
 
 // sysctlsHere are those of the namespace that the thread is in. What can only be

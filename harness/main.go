@@ -5,6 +5,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/netrig/netrig/internal/journal"
 	"github.com/netrig/netrig/internal/sandbox"
 )
 
@@ -32,6 +33,9 @@ func Main(m *testing.M) { sandbox.Main(&tests{m}) }
 type tests struct{ *testing.M }
 
 func (t *tests) Run() int {
+	if os.Getenv(journal.Variable) != "" {
+		modulesAtStart = kernelModules()
+	}
 	code := t.M.Run()
 	if err := journalProcess(); err != nil {
 		fmt.Fprintf(os.Stderr, "netrig: %v\n", err)

@@ -82,9 +82,10 @@ func (l *Lab) Node(name string, options ...NodeOption) *Node {
 		l.fatalf("node %s: %v", name, err)
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.nodes = append(l.nodes, n)
 	l.byName[name] = n
+	l.mu.Unlock()
+	n.did("")
 	return n
 }
 
@@ -152,6 +153,7 @@ func (n *Node) LoopbackUp() {
 	n.lab.TB.Helper()
 	n.must(n.raw.Up(loopbackIndex, 0), "set lo up")
 	n.must(n.awaitAddresses(loopbackIndex), "set lo up")
+	n.did("")
 }
 
 // NetnsPath names the node's namespace for outside programs, as in

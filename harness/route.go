@@ -149,7 +149,9 @@ func (n *Node) AddRoute(destination, gateway string, options ...RouteOption) {
 func (n *Node) TryAddRoute(destination, gateway string, options ...RouteOption) error {
 	n.lab.TB.Helper()
 	r := n.wayTo(destination, gateway, options)
-	return n.routeHint(r, n.route.RouteAdd(r))
+	err := n.routeHint(r, n.route.RouteAdd(r))
+	n.didRoute(r, err)
+	return err
 }
 
 // ReplaceRoute adds a route, or puts it in the place of the one with the same
@@ -158,6 +160,7 @@ func (n *Node) ReplaceRoute(destination, gateway string, options ...RouteOption)
 	n.lab.TB.Helper()
 	r := n.wayTo(destination, gateway, options)
 	n.must(n.routeHint(r, n.route.RouteReplace(r)), "replace the route %s", describeRoute(destination, gateway))
+	n.didRoute(r, nil)
 }
 
 // DelRoute removes a route. The gateway and the options may say which, where
@@ -166,12 +169,26 @@ func (n *Node) DelRoute(destination, gateway string, options ...RouteOption) {
 	n.lab.TB.Helper()
 	r := n.buildRoute(destination, gateway, options)
 	n.must(n.routeHint(r, n.route.RouteDel(r)), "remove the route %s", describeRoute(destination, gateway))
+	n.didRoute(r, nil)
 }
 
 // AddDefaultRoute adds the default route of the gateway's family.
 func (n *Node) AddDefaultRoute(gateway string, options ...RouteOption) {
 	n.lab.TB.Helper()
 	n.AddRoute("default", gateway, options...)
+}
+
+// didRoute notes in the lab's journal what was done about a route.
+func (n *Node) didRoute(r *netlink.Route, err error) {
+	if n.lab.journal == nil {
+		return
+	}
+	n.lab.TB.Helper()
+	text := routeEntry(*r, n.namesByIndex()).asTyped()
+	if err != nil {
+		text += ", which the kernel refused"
+	}
+	n.did("%s", text)
 }
 
 // wayTo is a route that is to be made, and so has to lead somewhere.

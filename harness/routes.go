@@ -92,6 +92,15 @@ func (r RouteEntry) String() string {
 	return b.String()
 }
 
+// asTyped writes the route without what only the kernel adds.
+func (r RouteEntry) asTyped() string {
+	text := strings.Replace(r.String(), " proto "+r.Protocol, "", 1)
+	if r.Table != 0 {
+		text += fmt.Sprintf(" table %d", r.Table)
+	}
+	return text
+}
+
 // Routes are the routes of the node's main table, of both families.
 func (n *Node) Routes() []RouteEntry {
 	n.lab.TB.Helper()

@@ -96,6 +96,7 @@ func (n *Node) AddRoutingRule(r RoutingRule) {
 		}
 		n.must(err, "add the routing rule %s", r)
 	}
+	n.did("%s", r)
 }
 
 // DelRoutingRule removes a rule of policy routing: the one with these very
@@ -109,6 +110,7 @@ func (n *Node) DelRoutingRule(r RoutingRule) {
 		}
 		n.must(err, "remove the routing rule %s", r)
 	}
+	n.did("%s", r)
 }
 
 func (n *Node) routingRuleList() string {

@@ -53,6 +53,7 @@ func (p *Port) AddVLAN(id int, options ...VLANOption) {
 	s := p.vlanPort("AddVLAN", id, options)
 	err := p.node.route.BridgeVlanAdd(p.link(), uint16(id), s.pvid, s.untagged, false, true)
 	p.must(vlanHint(err), "add the VLAN %d", id)
+	p.node.did("%s", BridgeVLAN{p.name, id, s.pvid, s.untagged})
 }
 
 // DelVLAN keeps a VLAN from passing the port of a bridge.
@@ -64,6 +65,7 @@ func (p *Port) DelVLAN(id int) {
 	}
 	err := p.node.route.BridgeVlanDel(p.link(), uint16(id), false, false, false, true)
 	p.must(vlanHint(err), "remove the VLAN %d", id)
+	p.node.did("%s %d", p.name, id)
 }
 
 // AddVLAN has the bridge itself take part in a VLAN, as an interface of its
@@ -73,6 +75,7 @@ func (b *Bridge) AddVLAN(id int, options ...VLANOption) {
 	s := b.node.vlan("bridge "+b.name, b, id, options)
 	err := b.node.route.BridgeVlanAdd(linkAt(b.index), uint16(id), s.pvid, s.untagged, true, false)
 	b.node.must(vlanHint(err), "bridge %s: add the VLAN %d", b.name, id)
+	b.node.did("%s", BridgeVLAN{b.name, id, s.pvid, s.untagged})
 }
 
 // BridgeVLANs are the VLANs that pass the ports of the node's bridges, and the
@@ -158,6 +161,7 @@ func (n *Node) VLAN(name, parent string, id int, addresses ...string) *VirtualPo
 	}
 	n.must(err, "make the interface %s of the VLAN %d on %s", name, id, parent)
 	n.must(d.start(prefixes), "interface %s", name)
+	n.did("%s, VLAN %d on %s, %v", name, id, parent, prefixes)
 	return d
 }
 

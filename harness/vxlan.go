@@ -118,6 +118,7 @@ func (n *Node) VXLAN(name string, id int, options ...VXLANOption) *VirtualPort {
 		n.must(d.forward(make(net.HardwareAddr, 6), remote), "tunnel %s: add the end %s", name, remote)
 	}
 	n.must(d.start(prefixes), "tunnel %s", name)
+	n.did("%s, VXLAN %d to %v, %v", name, id, s.remotes, prefixes)
 	return d
 }
 

@@ -22,7 +22,8 @@ BEFORE and AFTER are folders of journals, which tests write with
 NETRIG_JOURNAL=DIR. Told are tests that end otherwise, and observed behaviour
 that changed although the tests still pass: answers, TTLs, the way of packets,
 ICMP errors and who sent them, links, addresses, routes, neighbours, bridges,
-tracked connections, counters, and the sysctls of a fresh namespace.
+filters, tracked connections, counters, the sysctls of a fresh namespace, and, to
+know, the modules that were loaded and what the tests themselves did.
 
 A side may be several runs: of one folder that was written with -count, or of
 several folders with commas between. A difference counts only when every run of
