@@ -40,6 +40,12 @@ func Interface(name string) Option {
 	return func(p *probe) { p.device, p.deviceSet, p.plain = name, true, false }
 }
 
+// Mark is the mark of the probe (SO_MARK), which rules of policy routing and
+// packet filters of the sender can look at; no packet carries it further.
+func Mark(mark uint32) Option {
+	return func(p *probe) { p.mark, p.plain = mark, false }
+}
+
 // Count sends so many probes, one after the other; each must be answered, or
 // none.
 func Count(n int) Option { return func(p *probe) { p.count = n } }
@@ -59,6 +65,7 @@ type probe struct {
 	sourceText   string
 	source       netip.Addr
 	device       string
+	mark         uint32
 	count        int
 	within       time.Duration
 	// What was set at all: an empty value is no value.

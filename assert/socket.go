@@ -64,6 +64,11 @@ func (s *socket) configure() error {
 			return fmt.Errorf("forbid fragmenting: %w", err)
 		}
 	}
+	if p.mark != 0 {
+		if err := set(unix.SOL_SOCKET, unix.SO_MARK, int(p.mark)); err != nil {
+			return fmt.Errorf("set the mark 0x%x: %w", p.mark, err)
+		}
+	}
 	if p.device != "" {
 		if err := unix.BindToDevice(s.fd, p.device); err != nil {
 			return fmt.Errorf("send out of interface %s: %w: the node has no such interface", p.device, err)

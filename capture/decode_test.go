@@ -27,7 +27,7 @@ func TestDecodeKinds(t *testing.T) {
 		"neighbor solicitation": NeighborSolicitation, "neighbor advertisement": NeighborAdvertisement,
 		"router solicitation": RouterSolicitation, "redirect, ipv6": Redirect, "first fragment": EchoRequest,
 		"last fragment": IPFragment, "igmp": IGMP, "mld report in hop-by-hop": MLDReport, "fragment over ipv6": IPFragment,
-		"spanning tree": Other,
+		"spanning tree": Other, "vxlan": UDP, "vxlan, cut": UDP, "vxlan, other port": UDP,
 	} {
 		assert.Equal(t, want, decoded(t, sample).Kind, sample)
 	}
@@ -63,6 +63,47 @@ func TestDecodeFields(t *testing.T) {
 	assert.Equal(t, "data", string(six.Payload))
 	assert.Equal(t, macA, decoded(t, "neighbor solicitation").ND.LinkLayer)
 	assert.Equal(t, &ND{Target: addr("fd00::2"), LinkLayer: macB, Solicited: true, Override: true}, decoded(t, "neighbor advertisement").ND)
+}
+
+// What a tunnel carries is a packet of its own.
+func TestDecodeInner(t *testing.T) {
+	p := decoded(t, "vxlan")
+	assert.Equal(t, uint32(0xabcdef), p.VNI)
+	inner, ok := p.Inner()
+	require.True(t, ok)
+	assert.Equal(t, samples(t)["vxlan"][14+20+8+8:], inner.Data)
+	assert.Equal(t, len(inner.Data), inner.Length)
+	assert.Equal(t, EchoRequest, inner.Kind)
+	assert.Equal(t, addr("10.1.0.2"), inner.Dst)
+	assert.Equal(t, "ns0:veth0", inner.Where())
+	_, ok = inner.Inner()
+	assert.False(t, ok, "an echo carries nothing")
+	assert.Contains(t, p.String(), "VXLAN 11259375, 68 bytes  ttl 64  carrying (10.1.0.1 > 10.1.0.2  echo request id 3 seq 4  ttl 64)")
+
+	wanted := Match{VNI: new(uint32(0xabcdef)), Inner: &Match{Kind: EchoRequest, TTL: 64}}
+	assert.True(t, wanted.Matches(p))
+	assert.Equal(t, "vni 11259375, carrying (echo request, ttl 64)", wanted.String())
+	wanted.Inner.TTL = 63
+	assert.Equal(t, []string{"of what it carries: ttl 64, want 63"}, wanted.Diff(p))
+	assert.Equal(t, []string{"vni 0, want 11259375", "it carries no frame, want one: echo request, ttl 63"}, wanted.Diff(decoded(t, "udp")))
+
+	cut := decoded(t, "vxlan, cut")
+	assert.Equal(t, uint32(0xabcdef), cut.VNI)
+	_, ok = cut.Inner()
+	assert.False(t, ok, "it has less than a header")
+	other := decoded(t, "vxlan, other port")
+	_, ok = other.Inner()
+	assert.False(t, ok, "not the port of a tunnel")
+	assert.Zero(t, other.VNI)
+}
+
+// Fragments are told apart by where they belong.
+func TestMatchFragment(t *testing.T) {
+	first, last := decoded(t, "first fragment"), decoded(t, "last fragment")
+	assert.True(t, Match{Fragment: &Fragment{More: true}}.Matches(first))
+	assert.Equal(t, []string{"fragment at 16, the last, want at 0, more follow"}, Match{Fragment: &Fragment{More: true}}.Diff(last))
+	assert.Equal(t, []string{"fragment none, want at 0, more follow"}, Match{Fragment: &Fragment{More: true}}.Diff(decoded(t, "echo request")))
+	assert.Equal(t, "fragment none, don't fragment", Match{Fragment: &Fragment{DontFragment: true}}.String())
 }
 
 // What gopacket decodes, this package decodes the same.
@@ -202,6 +243,9 @@ func FuzzDecode(f *testing.F) {
 				_ = q.identity()
 				if len(q.Payload) > len(b) || !bytes.Contains(b, q.Payload) {
 					t.Fatalf("payload %x is not in the frame %x", q.Payload, b)
+				}
+				if inner, ok := q.Inner(); ok && !bytes.HasSuffix(q.Payload, inner.Data) {
+					t.Fatalf("what it carries, %x, is not the end of the payload %x", inner.Data, q.Payload)
 				}
 			}
 			return p

@@ -89,12 +89,22 @@ func samples(t testing.TB) map[string][]byte {
 	solicited := frame(t, eth(layers.EthernetTypeIPv6), six, icmp6(135, six), &layers.ICMPv6NeighborSolicitation{
 		TargetAddress: net.ParseIP("fd00::2"),
 		Options:       layers.ICMPv6Options{{Type: layers.ICMPv6OptSourceAddress, Data: macA}}})
+	carried := frame(t, eth(layers.EthernetTypeIPv4), ip4("10.1.0.1", "10.1.0.2", layers.IPProtocolICMPv4), echo(8, 3, 4), payload)
+	vxlan := func(port layers.UDPPort, frame []byte) []gopacket.SerializableLayer {
+		ip := ip4("10.0.0.1", "10.0.0.2", layers.IPProtocolUDP)
+		udp := &layers.UDP{SrcPort: 50000, DstPort: port}
+		require.NoError(t, udp.SetNetworkLayerForChecksum(ip))
+		return []gopacket.SerializableLayer{eth(layers.EthernetTypeIPv4), ip, udp, &layers.VXLAN{ValidIDFlag: true, VNI: 0xabcdef}, gopacket.Payload(frame)}
+	}
 	return map[string][]byte{
-		"arp request":  frame(t, arp(1, "10.0.0.1", "10.0.0.2")...),
-		"arp reply":    frame(t, arp(2, "10.0.0.1", "10.0.0.2")...),
-		"echo request": frame(t, eth(layers.EthernetTypeIPv4), ip4("10.0.0.1", "10.0.0.2", layers.IPProtocolICMPv4), echo(8, 3, 4), payload),
-		"echo reply":   frame(t, eth(layers.EthernetTypeIPv4), ip4("10.0.0.2", "10.0.0.1", layers.IPProtocolICMPv4), echo(0, 3, 4), payload),
-		"udp":          frame(t, eth(layers.EthernetTypeIPv4), udp4, udp, payload),
+		"vxlan":             frame(t, vxlan(4789, carried)...),
+		"vxlan, cut":        frame(t, vxlan(8472, carried[:10])...),
+		"vxlan, other port": frame(t, vxlan(4790, carried)...),
+		"arp request":       frame(t, arp(1, "10.0.0.1", "10.0.0.2")...),
+		"arp reply":         frame(t, arp(2, "10.0.0.1", "10.0.0.2")...),
+		"echo request":      frame(t, eth(layers.EthernetTypeIPv4), ip4("10.0.0.1", "10.0.0.2", layers.IPProtocolICMPv4), echo(8, 3, 4), payload),
+		"echo reply":        frame(t, eth(layers.EthernetTypeIPv4), ip4("10.0.0.2", "10.0.0.1", layers.IPProtocolICMPv4), echo(0, 3, 4), payload),
+		"udp":               frame(t, eth(layers.EthernetTypeIPv4), udp4, udp, payload),
 		"udp in vlan": frame(t, eth(layers.EthernetTypeDot1Q), &layers.Dot1Q{VLANIdentifier: 42, Priority: 3, Type: layers.EthernetTypeIPv4},
 			udp4, udp, payload),
 		"tcp over ipv6": frame(t, eth(layers.EthernetTypeIPv6), tcp6, tcp, payload),

@@ -13,7 +13,7 @@ import (
 //
 //   - echoes: request or reply, sequence number, payload
 //   - TCP: sequence numbers, flags, payload
-//   - UDP: payload
+//   - UDP: payload, of VXLAN the frame that it carries
 //   - ICMP errors: type, code, MTU, and the identity of the packet quoted,
 //     which NAT translates as well
 //   - fragments, the first included: identification, offset, payload

@@ -23,17 +23,20 @@ type Match struct {
 	SrcPort, DstPort uint16
 	Protocol         uint8
 	TTL              int
-	Length           int      // of the whole frame, Ethernet header included, in bytes
-	TCPFlags         TCPFlags // exactly these
+	Fragment         *Fragment // exactly this one; &Fragment{} is a packet that is no fragment and may be cut
+	Length           int       // of the whole frame, Ethernet header included, in bytes
+	TCPFlags         TCPFlags  // exactly these
 	ICMPType         *uint8
 	ICMPCode         *uint8
 	ICMPID           *uint16
 	ICMPSeq          *uint16
 	MTU              int // of a too-big error
+	VNI              *uint32
 	ARPSenderIP      netip.Addr
 	ARPTargetIP      netip.Addr
 	NDTarget         netip.Addr
 	Payload          []byte             // contained in the packet's payload
+	Inner            *Match             // the frame that a packet of VXLAN carries
 	Func             func(*Packet) bool // anything else
 }
 
@@ -55,6 +58,8 @@ func (m Match) Diff(p *Packet) []string {
 		switch field {
 		case "payload":
 			diff = append(diff, fmt.Sprintf("payload %s, want it to contain %s", excerpt(got.([]byte)), excerpt(want.([]byte))))
+		case "inner":
+			diff = append(diff, innerDiff(got.(*Packet), want.(*Match)))
 		case "func":
 			diff = append(diff, "the match's Func says no")
 		default:
@@ -75,6 +80,8 @@ func (m Match) String() string {
 			set = append(set, show(want))
 		case "payload":
 			set = append(set, "payload containing "+excerpt(want.([]byte)))
+		case "inner":
+			set = append(set, "carrying ("+want.(*Match).String()+")")
 		case "func":
 			set = append(set, "a Func")
 		default:
@@ -99,6 +106,10 @@ func (m Match) compare(p *Packet, miss func(field string, got, want any) bool) {
 			}
 		case []byte:
 			if bytes.Contains(got.([]byte), want) {
+				return true
+			}
+		case *Match:
+			if inner := got.(*Packet); inner != nil && want.Matches(inner) {
 				return true
 			}
 		case func(*Packet) bool:
@@ -140,6 +151,7 @@ func (m Match) fields(p *Packet, f func(field string, got, want any) bool) {
 	case m.Dst.IsValid() && !f("dst", p.Dst, m.Dst):
 	case m.Protocol != 0 && !f("protocol", p.Protocol, m.Protocol):
 	case m.TTL != 0 && !f("ttl", p.TTL, m.TTL):
+	case m.Fragment != nil && !f("fragment", p.Fragment, *m.Fragment):
 	case m.SrcPort != 0 && !f("source port", p.SrcPort, m.SrcPort):
 	case m.DstPort != 0 && !f("destination port", p.DstPort, m.DstPort):
 	case m.TCPFlags != 0 && !f("flags", p.TCPFlags, m.TCPFlags):
@@ -148,13 +160,28 @@ func (m Match) fields(p *Packet, f func(field string, got, want any) bool) {
 	case m.ICMPID != nil && !f("id", p.ICMPID, *m.ICMPID):
 	case m.ICMPSeq != nil && !f("seq", p.ICMPSeq, *m.ICMPSeq):
 	case m.MTU != 0 && !f("mtu", p.MTU, m.MTU):
+	case m.VNI != nil && !f("vni", p.VNI, *m.VNI):
 	case m.ARPSenderIP.IsValid() && !f("arp sender", arp.SenderIP, m.ARPSenderIP):
 	case m.ARPTargetIP.IsValid() && !f("arp target", arp.TargetIP, m.ARPTargetIP):
 	case m.NDTarget.IsValid() && !f("nd target", nd.Target, m.NDTarget):
 	case m.Length != 0 && !f("length", p.Length, m.Length):
 	case m.Payload != nil && !f("payload", p.Payload, m.Payload):
+	case m.Inner != nil && !f("inner", p.inner(), m.Inner):
 	case m.Func != nil && !f("func", nil, m.Func):
 	}
+}
+
+// inner is the frame that a packet of VXLAN carries, nil for others.
+func (p *Packet) inner() *Packet {
+	inner, _ := p.Inner()
+	return inner
+}
+
+func innerDiff(got *Packet, want *Match) string {
+	if got == nil {
+		return "it carries no frame, want one: " + want.String()
+	}
+	return "of what it carries: " + strings.Join(want.Diff(got), ", ")
 }
 
 // hex16 is a number that is written in hexadecimal.

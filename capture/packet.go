@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"time"
@@ -43,6 +44,7 @@ type Packet struct {
 	ICMPType, ICMPCode uint8  // ICMP and ICMPv6
 	ICMPID, ICMPSeq    uint16 // of echoes
 	MTU                int    // of a too-big error: the largest IP packet that fits, in bytes
+	VNI                uint32 // network identifier of VXLAN; what it carries is Inner
 
 	ARP *ARP // nil if this is no ARP packet for IPv4
 	ND  *ND  // nil if this is no neighbor discovery packet
@@ -64,6 +66,21 @@ type Fragment struct {
 	Offset       int  // where this fragment's data belong, in bytes
 	More         bool // more fragments follow
 	DontFragment bool // IPv4's DF bit
+}
+
+// String is as in "at 1480, more follow"; "none" of a packet that is whole.
+func (f Fragment) String() string {
+	text := "none"
+	if f.Is() {
+		text = fmt.Sprintf("at %d, the last", f.Offset)
+		if f.More {
+			text = fmt.Sprintf("at %d, more follow", f.Offset)
+		}
+	}
+	if f.DontFragment {
+		text += ", don't fragment"
+	}
+	return text
 }
 
 // Is tells whether the packet is a fragment, the first one included.
@@ -122,7 +139,8 @@ func (p *Packet) Decoded() gopacket.Packet {
 // Housekeeping tells whether the packet is of the sort that a kernel sends on
 // its own account when an interface comes up: multicast group reports (IGMP,
 // MLD), router solicitations and duplicate address detection (RFC 4862: a
-// neighbor solicitation from the unspecified address).
+// neighbor solicitation from the unspecified address); and what carries such a
+// packet through a tunnel.
 func (p *Packet) Housekeeping() bool {
 	switch p.Kind {
 	case IGMP, MLDReport, MLDQuery, RouterSolicitation:
@@ -130,5 +148,6 @@ func (p *Packet) Housekeeping() bool {
 	case NeighborSolicitation:
 		return p.Src.IsUnspecified()
 	}
-	return false
+	inner, ok := p.Inner()
+	return ok && inner.Housekeeping()
 }

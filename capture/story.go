@@ -40,6 +40,9 @@ func (p *Packet) Summary(n Names) string {
 		if quoted, ok := p.Quoted(); ok {
 			fmt.Fprintf(&b, "  about (%s)", quoted.Summary(n))
 		}
+		if inner, ok := p.Inner(); ok {
+			fmt.Fprintf(&b, "  carrying (%s)", inner.Summary(n))
+		}
 	}
 	if p.Cut() && !p.quoted {
 		fmt.Fprintf(&b, "  (%d bytes, of which %d were kept)", p.Length, len(p.Data))
@@ -69,6 +72,9 @@ func (p *Packet) words(n Names) string {
 		}
 	case UDP:
 		text = fmt.Sprintf("UDP %d bytes", p.size)
+		if p.tunnelled() {
+			text = fmt.Sprintf("VXLAN %d, %d bytes", p.VNI, p.size)
+		}
 	case EchoRequest, EchoReply:
 		text += fmt.Sprintf(" id %d seq %d", p.ICMPID, p.ICMPSeq)
 	case DestinationUnreachable, TimeExceeded, ParameterProblem:

@@ -64,6 +64,9 @@ func (p *Packet) decodeUDP(b []byte, wire int) {
 		p.SrcPort, p.DstPort = be.Uint16(b), be.Uint16(b[2:])
 	}
 	p.body(b, wire, 8)
+	if p.tunnelled() {
+		p.VNI = be.Uint32(p.Payload[4:]) >> 8
+	}
 }
 
 // decodeICMP decodes RFC 792's messages.

@@ -38,6 +38,7 @@ func (n *Node) AddAddress(iface, address string) {
 	index := n.linkIndex(iface)
 	n.must(n.addAddress(index, prefix), "add the address %s to %s", prefix, iface)
 	n.must(n.awaitAddresses(index), "add the address %s to %s", prefix, iface)
+	n.did("%s on %s", prefix, iface)
 }
 
 // DelAddress removes an address from any of the node's interfaces.
@@ -50,6 +51,7 @@ func (n *Node) DelAddress(iface, address string) {
 		err = fmt.Errorf("%w: the interface does not have it", err)
 	}
 	n.must(err, "remove the address %s from %s", prefix, iface)
+	n.did("%s on %s", prefix, iface)
 }
 
 func (n *Node) addAddress(index int, prefix netip.Prefix) error {

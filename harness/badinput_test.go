@@ -197,6 +197,70 @@ var badInput = []struct {
 	{"a neighbour without hardware address", func(_ *harness.Lab, a, _ *harness.Node) { a.AddNeighbor("veth0", "192.168.0.9", nil) }, []string{"192.168.0.9", "no hardware address"}},
 	{"nodes' names without a number", func(lab *harness.Lab, _, _ *harness.Node) { lab.Nodes("ns", 2) }, []string{`"ns"`, "ns%d"}},
 	{"an MTU of zero", func(lab *harness.Lab, a, b *harness.Node) { lab.Connect(a.Port("p"), b.Port("q"), harness.MTU(0)) }, []string{"MTU of 0"}},
+	{"a routing rule without a priority", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.AddRoutingRule(harness.RoutingRule{From: "10.0.0.1", Table: 100})
+	}, []string{"node a", "from 10.0.0.1 lookup 100", "priority"}},
+	{"a routing rule without a table", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.AddRoutingRule(harness.RoutingRule{Priority: 1, From: "10.0.0.1"})
+	}, []string{"needs a table", "254"}},
+	{"a routing rule that refuses and looks up", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.AddRoutingRule(harness.RoutingRule{Priority: 1, Table: 100, Type: "prohibit"})
+	}, []string{"prohibit", "looks up no table"}},
+	{"a routing rule of no type", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.AddRoutingRule(harness.RoutingRule{Priority: 1, Type: "goto"})
+	}, []string{`"goto"`, "blackhole, unreachable or prohibit"}},
+	{"a routing rule of two families", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.AddRoutingRule(harness.RoutingRule{Priority: 1, Table: 100, From: "10.0.0.1", To: "fd00::/8"})
+	}, []string{"mixes IPv4 and IPv6"}},
+	{"a routing rule about an interface that is not there", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.AddRoutingRule(harness.RoutingRule{Priority: 1, Table: 100, In: "eth7"})
+	}, []string{`"eth7"`, "could never match", "veth0"}},
+	{"a routing rule that can match nothing", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.AddRoutingRule(harness.RoutingRule{Priority: 1, Table: 100, Not: true})
+	}, []string{"could never match"}},
+	{"a routing rule twice", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.AddRoutingRule(harness.RoutingRule{Priority: 1, From: "10.0.0.1", Table: 100})
+		a.AddRoutingRule(harness.RoutingRule{Priority: 1, From: "10.0.0.1", Table: 100})
+	}, []string{"1: from 10.0.0.1 lookup 100", "already"}},
+	{"a routing rule removed that is not there", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.DelRoutingRule(harness.RoutingRule{Priority: 7, From: "10.0.0.1", Table: 100})
+	}, []string{"no such rule", "32766: from all lookup 254"}},
+	{"a hop that is not on link", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.AddRoute("10.0.0.0/8", "", harness.Hop("10.9.9.9", "", 1), harness.Hop("192.168.0.2", "", 1))
+	}, []string{"add the route 10.0.0.0/8", "not on link", "192.168.0.1/24"}},
+	{"a hop of no weight", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.AddRoute("10.0.0.0/8", "", harness.Hop("192.168.0.2", "", 0))
+	}, []string{"weight of 0", "1 and 256"}},
+	{"a hop of another family", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.AddRoute("10.0.0.0/8", "", harness.Hop("fd00::2", "", 1))
+	}, []string{"fd00::2", "not of the family"}},
+	{"hops and a gateway", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.AddRoute("10.0.0.0/8", "192.168.0.2", harness.Hop("192.168.0.2", "", 1))
+	}, []string{"harness.Hop", "neither gateway nor device"}},
+	{"a VLAN of a bridge that knows none", func(lab *harness.Lab, a, b *harness.Node) {
+		p := a.Bridge("br0").Port("p")
+		lab.Connect(p, b.Port("q"))
+		p.AddVLAN(10)
+	}, []string{"interface p", "bridge br0", "VLANFiltering"}},
+	{"a VLAN of what is no bridge's port", func(lab *harness.Lab, a, b *harness.Node) {
+		p := a.Port("p")
+		lab.Connect(p, b.Port("q"))
+		p.AddVLAN(10)
+	}, []string{"interface p", "not a port of a bridge"}},
+	{"a VLAN that is none", func(_ *harness.Lab, a, _ *harness.Node) { a.VLAN("veth0.4095", "veth0", 4095) }, []string{"4095", "1 and 4094"}},
+	{"a VLAN of itself", func(_ *harness.Lab, a, _ *harness.Node) { a.VLAN("veth0", "veth0", 5) }, []string{"VLAN of itself"}},
+	{"a VLAN on an interface that is not there", func(_ *harness.Lab, a, _ *harness.Node) { a.VLAN("eth7.5", "eth7", 5) }, []string{"eth7", "lo, veth0"}},
+	{"a tunnel whose identifier has 25 bits", func(_ *harness.Lab, a, _ *harness.Node) { a.VXLAN("vxlan0", 1<<24) }, []string{"tunnel vxlan0", "16777216"}},
+	{"a tunnel of two families", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.VXLAN("vxlan0", 1, harness.VXLANLocal("192.168.0.1"), harness.VXLANRemote("fd00::2"))
+	}, []string{"tunnel vxlan0", "mixes IPv4 and IPv6"}},
+	{"a tunnel's end that is a group", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.VXLAN("vxlan0", 1, harness.VXLANRemote("239.0.0.1"))
+	}, []string{"239.0.0.1"}},
+	{"a tunnel's port that is none", func(_ *harness.Lab, a, _ *harness.Node) {
+		a.VXLAN("vxlan0", 1, harness.VXLANPort(65536))
+	}, []string{"UDP port of 65536"}},
+	{"an option of a tunnel that is nil", func(_ *harness.Lab, a, _ *harness.Node) { a.VXLAN("vxlan0", 1, nil) }, []string{"tunnel vxlan0", "option 1 is nil"}},
 	{"a frame without a header", func(_ *harness.Lab, a, b *harness.Node) {
 		p := a.Port("p")
 		a.Lab().Connect(p, b.Port("q"))

@@ -244,6 +244,9 @@ func (n *Node) enableIPv6() {
 	for _, b := range n.bridges {
 		n.must(n.tune(b.index), "set the timers of the bridge %s", b.name)
 	}
+	for _, d := range n.devices {
+		n.must(n.tune(d.index), "set the timers of %s", d.name)
+	}
 	for _, p := range n.ports {
 		if p.index != 0 {
 			p.must(n.awaitAddresses(p.index), "switch IPv6 on")
@@ -251,6 +254,9 @@ func (n *Node) enableIPv6() {
 	}
 	for _, b := range n.bridges {
 		n.must(n.awaitAddresses(b.index), "bridge %s: switch IPv6 on", b.name)
+	}
+	for _, d := range n.devices {
+		n.must(n.awaitAddresses(d.index), "interface %s: switch IPv6 on", d.name)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/netrig/netrig/internal/deadline"
@@ -35,6 +36,28 @@ type bridgeSettings struct {
 	vlans        bool
 	snooping     bool
 	down         bool
+}
+
+// String is what differs from a bridge without options; addresses are told by
+// themselves.
+func (s *bridgeSettings) String() string {
+	var b strings.Builder
+	if s.mtu != 0 {
+		fmt.Fprintf(&b, ", MTU %d", s.mtu)
+	}
+	if s.stp {
+		fmt.Fprintf(&b, ", spanning tree with %s", s.forwardDelay)
+	}
+	if s.ageing != 300*time.Second {
+		fmt.Fprintf(&b, ", ageing %s", s.ageing)
+	}
+	if s.vlans {
+		b.WriteString(", aware of VLANs")
+	}
+	if s.snooping {
+		b.WriteString(", multicast snooping")
+	}
+	return b.String()
 }
 
 // userHZ is the unit in which rtnetlink counts a bridge's times.
@@ -120,6 +143,7 @@ func (n *Node) Bridge(name string, options ...BridgeOption) *Bridge {
 		err = fmt.Errorf("%w: this kernel can't make it: build it with CONFIG_BRIDGE (and for VLAN filtering CONFIG_BRIDGE_VLAN_FILTERING), or as root `modprobe bridge`", err)
 	}
 	n.must(err, "make the bridge %s", name)
+	n.did("%s%s", name, s)
 	n.bridges = append(n.bridges, b)
 	n.must(n.tune(b.index), "set the timers of the bridge %s", name)
 	if !s.down {
@@ -152,6 +176,7 @@ func (b *Bridge) Attach(p *Port) {
 	}
 	p.must(p.node.route.LinkSetMasterByIndex(p.link(), b.index), "put it into the bridge %s", b.name)
 	p.bridge = b
+	p.node.did("%s to %s", p.name, b.name)
 	p.must(b.awaitForwarding(p), "put it into the bridge %s", b.name)
 }
 
@@ -160,6 +185,7 @@ func (p *Port) Detach() {
 	p.node.lab.TB.Helper()
 	p.connected("Detach")
 	p.must(p.node.route.LinkSetNoMaster(p.link()), "take it out of its bridge")
+	p.node.did("%s", p.name)
 	p.bridge = nil
 }
 
@@ -173,6 +199,7 @@ func (p *Port) SetHairpin(on bool) {
 		p.node.fatalf("interface %s: SetHairpin: it is not a port of a bridge", p.name)
 	}
 	p.must(p.node.route.LinkSetHairpin(p.link(), on), "set its hairpin mode to %t", on)
+	p.node.did("%s %t", p.name, on)
 }
 
 // Node is the node that the bridge is in.
@@ -206,6 +233,7 @@ func (b *Bridge) DelAddress(address string) {
 func (b *Bridge) Up() {
 	b.node.lab.TB.Helper()
 	b.node.must(b.node.raw.Up(b.index, 0), "set the bridge %s up", b.name)
+	b.node.did("%s up", b.name)
 	b.settings.down = false
 	for _, p := range b.node.ports {
 		if p.bridge == b && p.index != 0 {
@@ -218,6 +246,7 @@ func (b *Bridge) Up() {
 func (b *Bridge) Down() {
 	b.node.lab.TB.Helper()
 	b.node.must(b.node.route.LinkSetDown(linkAt(b.index)), "set the bridge %s down", b.name)
+	b.node.did("%s down", b.name)
 	b.settings.down = true
 }
 

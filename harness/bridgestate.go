@@ -3,6 +3,7 @@ package harness
 import (
 	"fmt"
 	"net"
+	"net/netip"
 
 	"github.com/netrig/netrig/internal/link"
 	"github.com/vishvananda/netlink"
@@ -68,12 +69,16 @@ type ForwardingEntry struct {
 	Interface string
 	Bridge    string
 	VLAN      int
+	// Remote is the end of a tunnel behind which the address is: of an entry of a
+	// tunnel's own interface (Node.VXLAN), invalid for others. The address of zeros
+	// stands for all that the tunnel has not learned.
+	Remote netip.Addr
 	// Permanent entries are the bridge's own and its ports' addresses; others
 	// were learned and age.
 	Permanent bool
 }
 
-// ForwardingDatabase is what the node's bridges know of who is where
+// ForwardingDatabase is what the node's bridges and tunnels know of who is where
 // (`bridge fdb`). Multicast entries of devices are left out.
 func (n *Node) ForwardingDatabase() []ForwardingEntry {
 	n.lab.TB.Helper()
@@ -87,7 +92,7 @@ func (n *Node) ForwardingDatabase() []ForwardingEntry {
 			continue
 		}
 		all = append(all, ForwardingEntry{
-			MAC: e.HardwareAddr, Interface: names[e.LinkIndex], Bridge: names[e.MasterIndex], VLAN: e.Vlan,
+			MAC: e.HardwareAddr, Interface: names[e.LinkIndex], Bridge: names[e.MasterIndex], VLAN: e.Vlan, Remote: addrOf(e.IP),
 			Permanent: e.State&netlink.NUD_PERMANENT != 0,
 		})
 	}

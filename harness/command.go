@@ -90,6 +90,7 @@ func (c *Cmd) Start() error {
 	if err := <-failed; err != nil {
 		return c.explain(err)
 	}
+	c.node.did("%s", commandLine{c.Args})
 	c.node.onStop(c.kill)
 	return nil
 }

@@ -21,6 +21,21 @@ type linkSettings struct {
 	offloads bool
 }
 
+// String is what differs from a cable without options.
+func (s linkSettings) String() string {
+	text := ""
+	if s.mtuSet {
+		text = fmt.Sprintf(", MTU %d", s.mtu)
+	}
+	if s.down {
+		text += ", left down"
+	}
+	if !s.offloads {
+		text += ", without offloads"
+	}
+	return text
+}
+
 // MTU sets the largest IP packet, in bytes, that both ends send; 1500 without.
 // At least 68 (RFC 791), with IPv6 at least 1280 (RFC 8200).
 func MTU(bytes int) LinkOption {
@@ -59,6 +74,7 @@ func (l *Lab) Connect(a, b *Port, options ...LinkOption) *Cable {
 		}
 	}
 	l.must(l.createVeth(a, b, s), "connect %s to %s", a, b)
+	l.did("", "%s - %s%s", a, b, s)
 	a.peer, b.peer = b, a
 	for _, p := range []*Port{a, b} {
 		p.must(p.node.tune(p.index), "set its timers")

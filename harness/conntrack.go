@@ -89,6 +89,7 @@ var echoRequestTypes = map[string]uint8{"icmp": 8, "icmpv6": 128}
 func (n *Node) FlushConntrack() {
 	n.lab.TB.Helper()
 	n.must(n.withConntrack((*conntrack.Conn).Flush), "flush the tracked connections")
+	n.did("")
 }
 
 func (n *Node) withConntrack(f func(*conntrack.Conn) error) error {

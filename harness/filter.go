@@ -139,6 +139,7 @@ func (n *Node) Policy(hook Hook, policy string) {
 	for _, family := range []firewall.Family{firewall.IPv4, firewall.IPv6} {
 		n.must(n.firewall().Policy(family, h, verdict), "set the policy of %s to %s", hook, policy)
 	}
+	n.did("%s %s", hook, policy)
 }
 
 // ForwardPolicy is Policy for packets that pass through the node.

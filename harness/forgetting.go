@@ -22,6 +22,7 @@ func (p *Port) SetLearning(on bool) {
 		p.node.fatalf("interface %s: SetLearning: it is not a port of a bridge", p.name)
 	}
 	p.must(p.node.route.LinkSetLearning(p.link(), on), "set its learning to %t", on)
+	p.node.did("%s %t", p.name, on)
 }
 
 // SetAgeing changes for how long the bridge remembers where a hardware address
@@ -36,6 +37,7 @@ func (b *Bridge) SetAgeing(d time.Duration) {
 	err := b.node.route.LinkModify(&netlink.Bridge{LinkAttrs: attrs, AgeingTime: &ticks})
 	b.node.must(err, "set the ageing time of the bridge %s to %s", b.name, d)
 	b.settings.ageing = d
+	b.node.did("%s %s", b.name, d)
 }
 
 // checkAgeing follows the kernel, which counts in unsigned 32-bit hundredths of

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +24,9 @@ type labJournal struct {
 	lab   *Lab
 	test  *testJournal
 	began time.Time
+
+	mu      sync.Mutex
+	actions []acted
 }
 
 // testJournal is the file of one test, which may have several labs.
@@ -85,8 +89,9 @@ func (j *testJournal) add(l *Lab) {
 	if j == nil {
 		return
 	}
+	l.journal = &labJournal{lab: l, test: j, began: time.Now()}
 	// After the lab's own, and so before it: the nodes still stand.
-	l.TB.Cleanup((&labJournal{lab: l, test: j, began: time.Now()}).end)
+	l.TB.Cleanup(l.journal.end)
 }
 
 func (j *testJournal) write() {
@@ -173,6 +178,11 @@ func (j *labJournal) steps(words journal.Words) []*journal.Step {
 	for number, heading := range headings {
 		step := &journal.Step{Name: heading.Name}
 		steps[number] = step
+		for _, a := range j.actions {
+			if a.step == number {
+				step.Actions = append(step.Actions, a.action)
+			}
+		}
 		var verbs []asked
 		for _, a := range all {
 			if a.step == number {
@@ -215,10 +225,31 @@ func journalProcess() error {
 	}
 	defer space.Close()
 	process := writer.Process()
+	process.Modules = kernelModules()
+	for _, name := range process.Modules {
+		if !slices.Contains(modulesAtStart, name) {
+			process.Loaded = append(process.Loaded, name)
+		}
+	}
 	if err := space.Do(func() (err error) { process.Sysctls, err = sysctlsHere(); return err }); err != nil {
 		return fmt.Errorf("journal: read the sysctls of a fresh namespace: %w", err)
 	}
 	return writer.Write(process)
+}
+
+// modulesAtStart are the kernel's modules before the first test.
+var modulesAtStart []string
+
+// kernelModules are the names of the kernel's modules, in order; none of a kernel
+// without modules, or where /proc does not tell.
+func kernelModules() (names []string) {
+	raw, _ := os.ReadFile("/proc/modules")
+	for line := range strings.Lines(string(raw)) {
+		name, _, _ := strings.Cut(line, " ")
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
 }
 
 // sysctlsHere are those of the namespace that the thread is in. What can only be

@@ -86,6 +86,60 @@ func TestJournal(t *testing.T) {
 	assert.NotEmpty(t, j.Times)
 }
 
+// The journal has what the test did, by the verbs that it called itself, and the
+// packet filter as it was left.
+func TestJournalActions(t *testing.T) {
+	t.Parallel()
+	j, r := recorded(t, func(tb testing.TB) {
+		lab := harness.New(tb)
+		a, b := lab.Node("a"), lab.Node("b")
+		cable := lab.Connect(a.Port("eth0", "192.168.1.1/24"), b.Port("eth0", "192.168.1.2/24"), harness.MTU(1400))
+		lab.Step("then")
+		a.AddDefaultRoute("192.168.1.2", harness.Metric(5))
+		_ = a.TryAddRoute("default", "192.168.1.2", harness.Metric(5))
+		b.EnableForwarding()
+		b.Masquerade(harness.NAT{Out: "eth0", Source: "10.0.0.0/8"})
+		b.Count(harness.Filter{Hook: harness.Input, Protocol: "icmp"})
+		netrig.Reachable(tb, a, "192.168.1.2")
+		cable.B.Down()
+		b.Run("true")
+		br0 := b.Bridge("br0", harness.Address("10.1.1.1/24"))
+		br0.Down()
+	})
+	require.False(t, r.Failed, r.Log())
+	steps := j.Labs[0].Steps
+	texts := func(step int) (all []string) {
+		for _, a := range steps[step].Actions {
+			assert.Regexp(t, `^journal_test\.go:\d+$`, a.Line)
+			all = append(all, a.Node+": "+a.Do+" "+a.What)
+		}
+		return all
+	}
+	assert.Equal(t, []string{"a: Node ", "b: Node ", ": Connect a:eth0 - b:eth0, MTU 1400"}, texts(0))
+	assert.Equal(t, []string{
+		"a: AddDefaultRoute default via 192.168.1.2 metric 5",
+		"a: TryAddRoute default via 192.168.1.2 metric 5, which the kernel refused",
+		"b: EnableForwarding net.ipv4.ip_forward = 1",
+		"b: EnableForwarding net.ipv6.conf.all.forwarding = 1",
+		"b: Masquerade -t nat -A POSTROUTING -s 10.0.0.0/8 -o eth0 -j MASQUERADE",
+		"b: Count -t filter -A INPUT -p icmp",
+		"b: Down eth0 down",
+		"b: Run true",
+		"b: Bridge br0",
+		"b: Bridge br0 up",
+		"b: Bridge 10.1.1.1/24 on br0",
+		"b: Down br0 down",
+	}, texts(1))
+
+	rules := map[string]string{}
+	for _, o := range j.Labs[0].Nodes[1].Objects {
+		if o.Kind == journal.Filter {
+			rules[o.Name] = o.Fields["packets"]
+		}
+	}
+	assert.Equal(t, map[string]string{"-t nat -A POSTROUTING -s 10.0.0.0/8 -o eth0 -j MASQUERADE": "none", "-t filter -A INPUT -p icmp": "some"}, rules)
+}
+
 func TestJournalOfLabsThatFailOrSkip(t *testing.T) {
 	t.Parallel()
 	j, _ := recorded(t, func(tb testing.TB) {
@@ -117,6 +171,11 @@ func TestJournalVariable(t *testing.T) {
 	assert.Equal(t, "TestJournalledByVariable", read.Tests[0].Name)
 	require.Len(t, read.Processes, 1)
 	assert.NotEmpty(t, read.Processes[0].Sysctls["net.ipv4.ip_default_ttl"])
+	listed, _ := os.ReadFile("/proc/modules")
+	assert.Equal(t, len(listed) > 0, len(read.Processes[0].Modules) > 0, "of a kernel with modules they are listed")
+	for _, name := range read.Processes[0].Loaded {
+		assert.Contains(t, read.Processes[0].Modules, name)
+	}
 
 	// A folder that can't be written fails the test, and says why.
 	file := filepath.Join(t.TempDir(), "file")

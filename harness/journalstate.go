@@ -18,10 +18,12 @@ func (n *Node) objects(words journal.Words) []journal.Object {
 	n.lookAtCarriers()
 	list.interfaces(n)
 	list.routes(n)
+	list.routingRules(n)
 	list.neighbours(n)
-	if len(n.BridgePorts()) > 0 || len(n.bridges) > 0 {
+	if len(n.BridgePorts()) > 0 || len(n.bridges) > 0 || len(n.devices) > 0 {
 		list.bridges(n)
 	}
+	list.filters(n)
 	list.connections(n)
 	for name, value := range n.Counters() {
 		if value != 0 {
@@ -94,14 +96,42 @@ func (o *objects) routes(n *Node) {
 		}
 		var hops []string
 		for _, h := range r.NextHops {
-			hops = append(hops, fmt.Sprintf("%s on %s weight %d", o.words.Addr(h.Gateway), h.Device, h.Weight))
+			hops = append(hops, fmt.Sprintf("%s on %s weight %d%s", o.words.Addr(h.Gateway), h.Device, h.Weight, lifeless(h.Dead, h.LinkDown)))
 		}
 		mtu := ""
 		if r.MTU != 0 {
 			mtu = fmt.Sprint(r.MTU)
 		}
 		o.add(journal.Route, name, "gateway", o.words.Addr(r.Gateway), "made by", r.Protocol, "scope", r.Scope,
-			"source", o.words.Addr(r.Source), "mtu", mtu, "next hops", strings.Join(hops, ", "))
+			"source", o.words.Addr(r.Source), "mtu", mtu, "next hops", strings.Join(hops, ", "),
+			"state", strings.TrimSpace(lifeless(r.Dead, r.LinkDown)))
+	}
+}
+
+// routingRules are the rules of policy routing, those too that the kernel makes by
+// itself.
+func (o *objects) routingRules(n *Node) {
+	n.lab.TB.Helper()
+	for _, r := range n.RoutingRules() {
+		o.add(journal.RoutingRule, map[bool]string{false: "IPv4 ", true: "IPv6 "}[r.IPv6]+r.String())
+	}
+}
+
+// filters are the rules of the node's packet filter, if a verb has opened it: to ask
+// for them has the kernel load modules, which a journal must not. How many packets a
+// rule has counted depends on what programs send, so that it is told whether any
+// were.
+func (o *objects) filters(n *Node) {
+	n.lab.TB.Helper()
+	if n.rules == nil {
+		return
+	}
+	for _, r := range n.Rules() {
+		counted := ""
+		if r.Counted {
+			counted = map[bool]string{false: "none", true: "some"}[r.Packets > 0]
+		}
+		o.add(journal.Filter, r.Text, "packets", counted)
 	}
 }
 
@@ -121,15 +151,28 @@ func (o *objects) neighbours(n *Node) {
 
 func (o *objects) bridges(n *Node) {
 	n.lab.TB.Helper()
+	vlans := map[string][]string{}
+	for _, b := range n.bridges {
+		if b.settings.vlans {
+			for _, v := range n.BridgeVLANs() {
+				_, id, _ := strings.Cut(v.String(), " ")
+				vlans[v.Interface] = append(vlans[v.Interface], id)
+			}
+			break
+		}
+	}
 	for _, p := range n.BridgePorts() {
 		o.add(journal.BridgePort, p.Interface, "bridge", p.Bridge, "state", p.State.String(), "hairpin", yes(p.Hairpin),
 			"isolated", yes(p.Isolated), "learning", yes(p.Learning), "flood", yes(p.Flood), "multicast flood", yes(p.MulticastFlood),
-			"cost", fmt.Sprint(p.Cost), "priority", fmt.Sprint(p.Priority))
+			"cost", fmt.Sprint(p.Cost), "priority", fmt.Sprint(p.Priority), "vlans", strings.Join(vlans[p.Interface], ", "))
 	}
 	for _, e := range n.ForwardingDatabase() {
 		name := o.words.MAC(e.MAC) + " behind " + e.Interface
 		if e.VLAN != 0 {
 			name += fmt.Sprintf(" in vlan %d", e.VLAN)
+		}
+		if e.Remote.IsValid() {
+			name += " at " + o.words.Addr(e.Remote)
 		}
 		o.add(journal.Forwarding, name, "bridge", e.Bridge, "permanent", yes(e.Permanent))
 	}

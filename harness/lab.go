@@ -46,8 +46,9 @@ type Lab struct {
 	reason    string  // why the test is skipped
 	before    []result.At
 	explained []explanation
-	died      *died  // of the last explanation
-	scratch   string // folder of the lab's own, made when first needed
+	died      *died       // of the last explanation
+	journal   *labJournal // nil where none is kept
+	scratch   string      // folder of the lab's own, made when first needed
 }
 
 // Step is a heading in the lab's story.

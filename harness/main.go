@@ -5,6 +5,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/netrig/netrig/internal/journal"
 	"github.com/netrig/netrig/internal/sandbox"
 )
 
@@ -35,6 +36,9 @@ type tests struct{ *testing.M }
 func (t *tests) Run() int {
 	if text := wrongHold(); text != "" {
 		fmt.Fprintln(os.Stderr, "netrig: "+text)
+	}
+	if os.Getenv(journal.Variable) != "" {
+		modulesAtStart = kernelModules()
 	}
 	code := t.M.Run()
 	if err := journalProcess(); err != nil {

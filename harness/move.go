@@ -32,6 +32,7 @@ func (p *Port) Move(to *Node) error {
 		return fmt.Errorf("move %s to node %s: %w", p, to.name, err)
 	}
 	delete(from.byName, p.name)
+	from.did("%s to node %s", p.name, to.name)
 	for i, other := range from.ports {
 		if other == p {
 			from.ports = append(from.ports[:i:i], from.ports[i+1:]...)
@@ -80,6 +81,7 @@ func (p *Port) Rename(name string) {
 		defer p.Up()
 	}
 	p.must(err, "rename it to %s", name)
+	p.node.did("%s to %s", p.name, name)
 	delete(p.node.byName, p.name)
 	p.name = name
 	p.node.byName[name] = p

@@ -28,6 +28,7 @@ func (n *Node) AddNeighbor(iface, address string, mac net.HardwareAddr) {
 		IP: a.AsSlice(), HardwareAddr: mac,
 	})
 	n.must(n.ipv6Hint(index, a, err), "add the neighbour %s (%s) on %s", a, mac, iface)
+	n.did("%s at %s on %s", a, mac, iface)
 }
 
 // DelNeighbor removes an entry from the node's neighbour table.
@@ -40,6 +41,7 @@ func (n *Node) DelNeighbor(iface, address string) {
 		err = fmt.Errorf("%w: the table has no such entry", err)
 	}
 	n.must(err, "remove the neighbour %s on %s", a, iface)
+	n.did("%s on %s", a, iface)
 }
 
 // FlushNeighbors forgets every learned neighbour of the node, so that the next
@@ -56,6 +58,7 @@ func (n *Node) FlushNeighbors() {
 			n.must(err, "remove the neighbour %s on %s", e.Addr, e.Interface)
 		}
 	}
+	n.did("")
 }
 
 // PermanentNeighbors writes permanent entries for every pair of ports that can

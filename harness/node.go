@@ -27,6 +27,7 @@ type Node struct {
 	mu      sync.Mutex
 	ports   []*Port
 	bridges []*Bridge
+	devices []*VirtualPort
 	numbers int // given to interfaces, also to those that have moved away
 	byName  map[string]*Port
 	ipv6    bool
@@ -81,9 +82,10 @@ func (l *Lab) Node(name string, options ...NodeOption) *Node {
 		l.fatalf("node %s: %v", name, err)
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.nodes = append(l.nodes, n)
 	l.byName[name] = n
+	l.mu.Unlock()
+	n.did("")
 	return n
 }
 
@@ -151,6 +153,7 @@ func (n *Node) LoopbackUp() {
 	n.lab.TB.Helper()
 	n.must(n.raw.Up(loopbackIndex, 0), "set lo up")
 	n.must(n.awaitAddresses(loopbackIndex), "set lo up")
+	n.did("")
 }
 
 // NetnsPath names the node's namespace for outside programs, as in

@@ -98,6 +98,7 @@ func (p *Port) SetMAC(mac string) {
 		p.must(p.node.route.LinkSetHardwareAddr(p.link(), parsed), "set its hardware address to %s", mac)
 	}
 	p.mac = parsed
+	p.node.did("%s %s", p.name, parsed)
 }
 
 // Inject sends frames, from the Ethernet header on and without checksum, out of
@@ -107,6 +108,7 @@ func (p *Port) Inject(frames ...[]byte) {
 	for i, frame := range frames {
 		p.must(injectFrame(p.node.space, p.index, frame), "send frame %d of %d (%d bytes)", i+1, len(frames), len(frame))
 	}
+	p.node.did("%d frames out of %s", len(frames), p.name)
 }
 
 func (p *Port) link() netlink.Link {
@@ -131,6 +133,7 @@ func (p *Port) Down() {
 	p.connected("Down")
 	p.must(p.node.route.LinkSetDown(p.link()), "set it down")
 	p.must(p.awaitDown(), "set it down")
+	p.node.did("%s down", p.name)
 }
 
 // Up sets the interface up and returns when both ends, where both are up, can
@@ -140,6 +143,7 @@ func (p *Port) Up() {
 	p.connected("Up")
 	p.must(p.node.raw.Up(p.index, 0), "set it up")
 	p.must(p.awaitUp(), "set it up")
+	p.node.did("%s up", p.name)
 }
 
 func (p *Port) connected(verb string) {

@@ -30,6 +30,7 @@ func (n *Node) Relay(network, address, to string) *Server {
 	l, err := n.Listen(network, address)
 	n.must(err, "relay %s %s to %s", network, address, to)
 	s := n.newServer(network, addrPortOf(l.Addr()), l)
+	n.did("%s %s to %s", network, address, to)
 
 	// The lab's end waits for every call: one that dials later would enter a
 	// namespace whose descriptor is another's by then.

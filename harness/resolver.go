@@ -20,6 +20,7 @@ func (n *Node) UseResolver(servers ...string) {
 		_, err := parseAddr("the name server", s)
 		n.must(err, "use a resolver")
 	}
+	n.did("%v", servers)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.resolvers = servers

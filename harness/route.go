@@ -53,6 +53,41 @@ func PreferredSource(addr string) RouteOption {
 	}
 }
 
+// Hop adds one way of a multipath route, which has no gateway of its own: a
+// gateway, by the device that it is on link with or one that is named, and its
+// share of the flows, a weight from 1 to 256. Which flow takes which way is
+// decided by a hash (net.ipv4.fib_multipath_hash_policy, net.ipv6 likewise).
+func Hop(gateway, device string, weight int) RouteOption {
+	return func(n *Node, r *netlink.Route) error {
+		n.lab.TB.Helper()
+		hop := &netlink.NexthopInfo{Hops: weight - 1}
+		if err := within("weight", weight, 1, 256); err != nil {
+			return err
+		}
+		if gateway == "" && device == "" {
+			return errors.New("a hop needs a gateway or a device")
+		}
+		if gateway != "" {
+			via, err := parseAddr("the gateway", gateway)
+			if err == nil {
+				err = checkGateway(via)
+			}
+			if err == nil && netlinkFamily(via) != r.Family {
+				err = fmt.Errorf("the gateway %s is not of the family of the destination", via)
+			}
+			if err != nil {
+				return err
+			}
+			hop.Gw = via.AsSlice()
+		}
+		if device != "" {
+			hop.LinkIndex = n.linkIndex(device)
+		}
+		r.MultiPath = append(r.MultiPath, hop)
+		return nil
+	}
+}
+
 // Table puts the route into a routing table other than the main one (254).
 func Table(id int) RouteOption {
 	return func(_ *Node, r *netlink.Route) error {
@@ -114,7 +149,9 @@ func (n *Node) AddRoute(destination, gateway string, options ...RouteOption) {
 func (n *Node) TryAddRoute(destination, gateway string, options ...RouteOption) error {
 	n.lab.TB.Helper()
 	r := n.wayTo(destination, gateway, options)
-	return n.routeHint(r, n.route.RouteAdd(r))
+	err := n.routeHint(r, n.route.RouteAdd(r))
+	n.didRoute(r, err)
+	return err
 }
 
 // ReplaceRoute adds a route, or puts it in the place of the one with the same
@@ -123,6 +160,7 @@ func (n *Node) ReplaceRoute(destination, gateway string, options ...RouteOption)
 	n.lab.TB.Helper()
 	r := n.wayTo(destination, gateway, options)
 	n.must(n.routeHint(r, n.route.RouteReplace(r)), "replace the route %s", describeRoute(destination, gateway))
+	n.didRoute(r, nil)
 }
 
 // DelRoute removes a route. The gateway and the options may say which, where
@@ -131,12 +169,26 @@ func (n *Node) DelRoute(destination, gateway string, options ...RouteOption) {
 	n.lab.TB.Helper()
 	r := n.buildRoute(destination, gateway, options)
 	n.must(n.routeHint(r, n.route.RouteDel(r)), "remove the route %s", describeRoute(destination, gateway))
+	n.didRoute(r, nil)
 }
 
 // AddDefaultRoute adds the default route of the gateway's family.
 func (n *Node) AddDefaultRoute(gateway string, options ...RouteOption) {
 	n.lab.TB.Helper()
 	n.AddRoute("default", gateway, options...)
+}
+
+// didRoute notes in the lab's journal what was done about a route.
+func (n *Node) didRoute(r *netlink.Route, err error) {
+	if n.lab.journal == nil {
+		return
+	}
+	n.lab.TB.Helper()
+	text := routeEntry(*r, n.namesByIndex()).asTyped()
+	if err != nil {
+		text += ", which the kernel refused"
+	}
+	n.did("%s", text)
 }
 
 // wayTo is a route that is to be made, and so has to lead somewhere.
@@ -147,8 +199,10 @@ func (n *Node) wayTo(destination, gateway string, options []RouteOption) *netlin
 	switch {
 	case r.Type != unix.RTN_UNICAST && (gateway != "" || r.LinkIndex != 0):
 		n.fatalf("route %s: one that refuses (harness.RouteType) leads nowhere: it has neither gateway nor device", what)
-	case gateway == "" && r.LinkIndex == 0 && r.Type == unix.RTN_UNICAST:
-		n.fatalf("route %s: it needs a gateway, or harness.Device", what)
+	case len(r.MultiPath) > 0 && (gateway != "" || r.LinkIndex != 0 || r.Type != unix.RTN_UNICAST):
+		n.fatalf("route %s: one with several ways (harness.Hop) has neither gateway nor device nor type of its own", what)
+	case gateway == "" && r.LinkIndex == 0 && r.Type == unix.RTN_UNICAST && r.MultiPath == nil:
+		n.fatalf("route %s: it needs a gateway, or harness.Device, or harness.Hop", what)
 	case r.Flags&int(netlink.FLAG_ONLINK) != 0 && r.LinkIndex == 0:
 		n.fatalf("route %s: harness.OnLink needs harness.Device, which says on which link", what)
 	}
@@ -253,6 +307,8 @@ func (n *Node) routeHint(r *netlink.Route, err error) error {
 	case errors.Is(err, unix.ESRCH):
 		return fmt.Errorf("%w: there is no such route: %s", err, n.routesTo(r.Dst))
 	// IPv4 says ENETUNREACH, IPv6 EHOSTUNREACH or, for one's own address, EINVAL.
+	case r.MultiPath != nil && (errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.EHOSTUNREACH)):
+		return fmt.Errorf("%w: a gateway of harness.Hop is not on link: the node's addresses are %s", err, n.addressList())
 	case r.Gw != nil && (errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.EHOSTUNREACH)):
 		return fmt.Errorf("%w: the gateway %s is not on link: the node's addresses are %s (harness.OnLink with harness.Device forces it)", err, r.Gw, n.addressList())
 	case errors.Is(err, unix.ENETDOWN):

@@ -23,6 +23,10 @@ type RouteEntry struct {
 	Scope       string // "global", "link", "host"
 	Type        string // "unicast", "local", "broadcast", "blackhole", "unreachable", "prohibit", ...
 	MTU         int    // bytes; 0 for that of the device
+	// LinkDown: the device has no carrier. The route is used all the same, unless
+	// it is Dead too: where ignore_routes_with_linkdown says so, or where the
+	// device is down.
+	LinkDown, Dead bool
 }
 
 // NextHop is one way of a multipath route.
@@ -30,6 +34,19 @@ type NextHop struct {
 	Gateway netip.Addr // invalid for none
 	Device  string
 	Weight  int // share of the flows, from 1
+	// As of a RouteEntry.
+	LinkDown, Dead bool
+}
+
+// lifeless writes the flags as ip-route(8) does.
+func lifeless(dead, linkDown bool) (text string) {
+	if dead {
+		text = " dead"
+	}
+	if linkDown {
+		text += " linkdown"
+	}
+	return text
 }
 
 // String writes the route as ip-route(8) does.
@@ -64,14 +81,24 @@ func (r RouteEntry) String() string {
 	if r.MTU != 0 {
 		fmt.Fprintf(&b, " mtu %d", r.MTU)
 	}
+	b.WriteString(lifeless(r.Dead, r.LinkDown))
 	for _, h := range r.NextHops {
 		b.WriteString(" nexthop")
 		if h.Gateway.IsValid() {
 			fmt.Fprintf(&b, " via %s", h.Gateway)
 		}
-		fmt.Fprintf(&b, " dev %s weight %d", h.Device, h.Weight)
+		fmt.Fprintf(&b, " dev %s weight %d%s", h.Device, h.Weight, lifeless(h.Dead, h.LinkDown))
 	}
 	return b.String()
+}
+
+// asTyped writes the route without what only the kernel adds.
+func (r RouteEntry) asTyped() string {
+	text := strings.Replace(r.String(), " proto "+r.Protocol, "", 1)
+	if r.Table != 0 {
+		text += fmt.Sprintf(" table %d", r.Table)
+	}
+	return text
 }
 
 // Routes are the routes of the node's main table, of both families.
@@ -130,6 +157,7 @@ func routeEntry(r netlink.Route, names map[int]string) RouteEntry {
 		Destination: prefixOf(r.Dst), Gateway: addrOf(r.Gw), Device: names[r.LinkIndex], Source: addrOf(r.Src),
 		Metric: r.Priority, Table: r.Table, Protocol: r.Protocol.String(), Scope: scopeName(r.Scope),
 		Type: routeTypeName(r.Type), MTU: r.MTU,
+		LinkDown: r.Flags&unix.RTNH_F_LINKDOWN != 0, Dead: r.Flags&unix.RTNH_F_DEAD != 0,
 	}
 	if !e.Destination.IsValid() {
 		e.Destination = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
@@ -139,7 +167,10 @@ func routeEntry(r netlink.Route, names map[int]string) RouteEntry {
 	}
 	for _, h := range r.MultiPath {
 		// The kernel counts weights from 0 (rtnh_hops).
-		e.NextHops = append(e.NextHops, NextHop{addrOf(h.Gw), names[h.LinkIndex], h.Hops + 1})
+		e.NextHops = append(e.NextHops, NextHop{
+			Gateway: addrOf(h.Gw), Device: names[h.LinkIndex], Weight: h.Hops + 1,
+			LinkDown: h.Flags&unix.RTNH_F_LINKDOWN != 0, Dead: h.Flags&unix.RTNH_F_DEAD != 0,
+		})
 	}
 	if via, ok := r.Via.(*netlink.Via); ok {
 		e.Gateway = addrOf(via.Addr)

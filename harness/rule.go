@@ -56,6 +56,7 @@ func (r *Rule) Remove() {
 		r.node.must(r.node.rules.Remove(id), "remove the rule %s", r.text)
 	}
 	r.ids = nil
+	r.node.did("%s", r.text)
 }
 
 func (r *Rule) inForce(verb string) {
@@ -99,6 +100,7 @@ func (n *Node) add(rule firewall.Rule, families []firewall.Family) *Rule {
 		}
 	}
 	added.text = strings.Join(texts, " and ")
+	n.did("%s", added.text)
 	return added
 }
 

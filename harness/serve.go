@@ -37,12 +37,14 @@ func (n *Node) Serve(network, address string) *Server {
 		n.must(err, "serve %s %s", network, address)
 		s := n.newServer(network, addrPortOf(l.Addr()), l)
 		go s.acceptAll(l, func(c net.Conn) { go echo(c) })
+		n.did("%s %s", network, address)
 		return s
 	case "udp":
 		c, err := n.ListenPacket(network, address)
 		n.must(err, "serve %s %s", network, address)
 		s := n.newServer(network, addrPortOf(c.LocalAddr()), c)
 		go s.answerAll(c)
+		n.did("%s %s", network, address)
 		return s
 	}
 	n.fatalf("serve %s %s: the network is not tcp or udp", network, address)

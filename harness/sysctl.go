@@ -78,6 +78,7 @@ func (n *Node) SetSysctl(name string, value any) {
 	if strings.Join(strings.Fields(kept), " ") != strings.Join(strings.Fields(text), " ") {
 		n.fatalf("sysctl %s was set to %q, but the kernel keeps %q", name, text, kept)
 	}
+	n.did("%s = %s", name, text)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.sysctls = append(n.sysctls, strings.TrimPrefix(file, sysctlRoot))

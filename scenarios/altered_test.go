@@ -53,6 +53,7 @@ var alterations = map[string]func(*capture.Packet){
 	"nd router":        func(p *capture.Packet) { p.ND.Router = !p.ND.Router },
 	"nd solicited":     func(p *capture.Packet) { p.ND.Solicited = !p.ND.Solicited },
 	"nd override":      func(p *capture.Packet) { p.ND.Override = !p.ND.Override },
+	"vni":              func(p *capture.Packet) { p.VNI++ },
 	"payload":          func(p *capture.Packet) { p.Payload = p.Payload[:len(p.Payload)-1] },
 	"kind":             func(p *capture.Packet) { p.Kind = "another" },
 }

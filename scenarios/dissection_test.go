@@ -56,6 +56,7 @@ var dissected = []struct{ name, fields string }{
 	{"nd router", "icmpv6.nd.na.flag.r"},
 	{"nd solicited", "icmpv6.nd.na.flag.s"},
 	{"nd override", "icmpv6.nd.na.flag.o"},
+	{"vni", "vxlan.vni"},
 	{"payload", "tcp.payload udp.payload icmp.data_time data.data"},
 	{"kind", "frame.protocols"}, // and the Info column, see tsharkKind
 }
@@ -80,6 +81,14 @@ func ourDissection(p *capture.Packet) dissection {
 	d.add("time", fmt.Sprintf("%d.%09d", p.Time.Unix(), p.Time.Nanosecond()))
 	d.add("length", p.Length)
 	d.add("recorded", len(p.Data))
+	d.addFrame(p)
+	return d
+}
+
+// addFrame adds what is inside a frame; of VXLAN what that carries comes second, and
+// says what kind of packet it is.
+func (d dissection) addFrame(p *capture.Packet) {
+	inner, carried := p.Inner()
 	if p.SrcMAC != nil { // a tunnel has none
 		d.add("source MAC", p.SrcMAC)
 		d.add("destination MAC", p.DstMAC)
@@ -95,6 +104,12 @@ func ourDissection(p *capture.Packet) dissection {
 		d.add("arp sender", p.ARP.SenderMAC)
 		d.add("arp target", p.ARP.TargetMAC)
 	}
+	if carried {
+		d.addIP(p)
+		d.add("vni", p.VNI)
+		d.addFrame(inner)
+		return
+	}
 	if p.Kind != capture.Other {
 		d.add("kind", p.Kind)
 	}
@@ -105,7 +120,6 @@ func ourDissection(p *capture.Packet) dissection {
 	if quoted, ok := p.Quoted(); ok {
 		d.addIP(quoted)
 	}
-	return d
 }
 
 func (d dissection) addIP(p *capture.Packet) {
@@ -175,6 +189,8 @@ func tsharkDissection(values []string, info string) dissection {
 	for _, row := range dissected {
 		for _, field := range strings.Fields(row.fields) {
 			switch {
+			case field == "udp.payload" && d["vni"] != "":
+				_, values[0], _ = strings.Cut(values[0], ",") // the first is the frame that VXLAN carries
 			case field == "icmp.data_time" && values[0] != "":
 				values[0] = timeStamp
 			case field == "data.data" && d["payload"] == timeStamp:
@@ -324,7 +340,7 @@ func (d dissection) pathLine() string {
 		line += " ttl " + first("ttl")
 	}
 	if d["source MAC"] != "" {
-		line += fmt.Sprintf(" mac %s > %s", d["source MAC"], d["destination MAC"])
+		line += fmt.Sprintf(" mac %s > %s", first("source MAC"), first("destination MAC"))
 	}
 	return line
 }

@@ -42,6 +42,11 @@ func (f family) with(subnet, host int) string {
 	return fmt.Sprintf("%s/%d", f.addr(subnet, host), f.bits())
 }
 
+// alone is a host's address as an interface takes it that no subnet is on.
+func (f family) alone(subnet, host int) string {
+	return f.addr(subnet, host) + f.either("/32", "/128")
+}
+
 // net is a subnet's prefix: net(1) is 192.168.1.0/24 or fd00:1::/64.
 func (f family) net(subnet int) string {
 	if f.v6 {

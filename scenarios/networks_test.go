@@ -67,6 +67,13 @@ var networks = []network{
 	{name: "PortForwardHairpin", body: portForwardHairpin, filters: true},
 	{name: "PortForwardHairpinBridged", body: portForwardHairpinBridged, filters: true},
 	{name: "PortForwardStaleFlow", body: portForwardStaleFlow, filters: true},
+	{name: "Fragments", body: plain(fragments), timer: true},
+	{name: "PathMTU", body: pathMTU, filters: true},
+	{name: "ECMP", body: plain(ecmp)},
+	{name: "PolicyRouting", body: plain(policyRouting)},
+	{name: "CarrierLoss", body: plain(carrierLoss)},
+	{name: "BridgeVLANs", body: plain(bridgeVLANs)},
+	{name: "VXLAN", body: plain(vxlan)},
 }
 
 // plain is a body without filters, which has no use for a backend.

@@ -153,6 +153,32 @@ func TestAlteredNodes(t *testing.T) {
 			func(n *network) { n.outside.AddAddress("eth1", "10.8.0.1/24") },
 			Difference{Kind: Addresses, Node: "outside", What: "address 10.8.0.1/24 on eth1"},
 		},
+		"a filter rule": {
+			func(n *network) { n.gateway.Count(harness.Filter{Source: "192.168.1.0/24"}) },
+			Difference{Kind: Filters, Node: "gateway", What: "filter rule -t filter -A FORWARD -s 192.168.1.0/24", After: "packets some"},
+		},
+		"a rule that no packet meets any more": {
+			func(n *network) {
+				n.gateway.SNAT(harness.NAT{Source: "192.168.1.0/24", Out: "eth0", To: "192.168.9.1"})
+				n.rule.Remove()
+				n.rule = n.gateway.Masquerade(harness.NAT{Source: "192.168.1.0/24", Out: "eth0"})
+			},
+			Difference{Kind: Filters, Node: "gateway", What: "filter rule -t nat -A POSTROUTING -s 192.168.1.0/24 -o eth0 -j MASQUERADE", Field: "packets", Before: "some", After: "none"},
+		},
+		"a routing rule": {
+			func(n *network) {
+				n.gateway.AddRoutingRule(harness.RoutingRule{Priority: 7, From: "10.0.0.0/8", Table: 9})
+			},
+			Difference{Kind: Routes, Node: "gateway", What: "routing rule IPv4 7: from 10.0.0.0/8 lookup 9"},
+		},
+		"a route without carrier": {
+			func(n *network) { n.spare.B.Down() },
+			Difference{Kind: Routes, Node: "ns2", What: "route unicast 192.168.7.0/24 on eth1 in table 254", Field: "state", After: "linkdown"},
+		},
+		"what the test does": {
+			func(n *network) { n.outside.AddAddress("eth1", "10.8.0.1/24") },
+			Difference{Kind: Actions, Step: "as built", Node: "outside", What: "what the test did", After: "AddAddress 10.8.0.1/24 on eth1"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			after, err := journal.Read(record(t, 1, c.alter))
@@ -296,6 +322,35 @@ func TestAlteredJournals(t *testing.T) {
 			c.want.Before, c.want.After = c.want.After, c.want.Before
 			demand(t, altered, recorded, c.want)
 		})
+	}
+}
+
+// A module that only one side has needed is told, where both have modules.
+func TestAlteredModules(t *testing.T) {
+	t.Parallel()
+	recorded := copied(t, recordedOnce(t))
+	process := func(modules, loaded []string) *journal.Process {
+		return &journal.Process{Header: recorded.Tests[0].Header, Sysctls: map[string]string{"net.ipv4.ip_default_ttl": "64"}, Modules: modules, Loaded: loaded}
+	}
+	for name, c := range map[string]struct {
+		before, after *journal.Process
+		want          []string
+	}{
+		"one more":                {process([]string{"veth"}, []string{"veth"}), process([]string{"nf_tables", "veth"}, []string{"nf_tables"}), []string{"module nf_tables: loaded"}},
+		"loaded by somebody else": {process([]string{"veth"}, nil), process([]string{"nf_tables", "veth"}, []string{"veth"}), nil},
+		"built in":                {process(nil, nil), process([]string{"veth"}, []string{"veth"}), nil},
+	} {
+		before, after := copied(t, recorded), copied(t, recorded)
+		before.Processes, after.Processes = []*journal.Process{c.before}, []*journal.Process{c.after}
+		r, err := Compare([]*journal.Folder{before}, []*journal.Folder{after}, Options{})
+		require.NoError(t, err)
+		var told []string
+		for _, d := range r.Differences {
+			assert.Equal(t, Modules, d.Kind)
+			told = append(told, d.What+": "+d.After)
+		}
+		assert.Equal(t, c.want, told, name)
+		assert.Equal(t, StatusSame, r.Status, "%s: it is to know", name)
 	}
 }
 

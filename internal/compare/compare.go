@@ -64,6 +64,7 @@ func Compare(before, after []*journal.Folder, o Options) (*Result, error) {
 		return nil, fmt.Errorf("%s and %s have no test in common: they are of different packages, or of different -run patterns", strings.Join(r.Before.Names, ", "), strings.Join(r.After.Names, ", "))
 	}
 	r.Differences = append(r.Differences, sysctls(processesOf(before), processesOf(after))...)
+	r.Differences = append(r.Differences, modules(processesOf(before), processesOf(after))...)
 	r.Differences = onlyOnOneSide(r.Differences, a, b)
 	r.Differences = append(r.Differences, configuration(before, after)...)
 	r.note(before, after)

@@ -154,6 +154,12 @@ func describe(test string, p place, before, after shown, labs bool) []Difference
 		return describePackets(d, before.fact, after.fact)
 	}
 	d.Before, d.After = before.words(p), after.words(p)
+	if p.Kind == Actions {
+		// It is the test that does otherwise, by the kernel that it finds or by its own
+		// text.
+		d.Verdict = Note
+		d.Before, d.After = apart(d.Before, d.After)
+	}
 	return []Difference{d}
 }
 
@@ -178,6 +184,18 @@ func (s shown) words(p place) string {
 		return text
 	}
 	return strings.Join(fields, ", ")
+}
+
+// apart leaves out what two sequences of actions begin and end with alike.
+func apart(before, after string) (string, string) {
+	a, b := strings.Split(before, then), strings.Split(after, then)
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	return strings.Join(a, then), strings.Join(b, then)
 }
 
 // describePackets tells which packets came, went, or took another way.
@@ -265,6 +283,55 @@ func sysctls(before, after []*journal.Process) []Difference {
 	all := slices.Collect(maps.Values(found))
 	sortDifferences(all)
 	return all
+}
+
+// modules compares those that the processes of a package have had loaded, where both
+// kernels have modules at all. They are to know: what a module does shows elsewhere,
+// and one that is built in is none.
+func modules(before, after []*journal.Process) []Difference {
+	found := map[string]Difference{}
+	for _, pkg := range packagesOf(before) {
+		a, b := processesOfPackage(pkg, before), processesOfPackage(pkg, after)
+		names := map[string]bool{}
+		for _, p := range slices.Concat(a, b) {
+			if p.Modules == nil {
+				names = nil
+				break
+			}
+			for _, name := range p.Loaded {
+				names[name] = true
+			}
+		}
+		for name := range names {
+			if s := (sides{moduleAt(name, a), moduleAt(name, b)}); len(b) > 0 && s.counts(Modules) {
+				found[name] = Difference{Kind: Modules, What: "module " + name, Before: s.before[0], After: s.after[0], Verdict: Note}
+			}
+		}
+	}
+	all := slices.Collect(maps.Values(found))
+	sortDifferences(all)
+	return all
+}
+
+func processesOfPackage(pkg string, all []*journal.Process) (some []*journal.Process) {
+	for _, p := range all {
+		if p.Package == pkg {
+			some = append(some, p)
+		}
+	}
+	return some
+}
+
+// moduleAt tells of each process whether the module was there at its end. Who had it
+// loaded depends on what ran before.
+func moduleAt(name string, processes []*journal.Process) []string {
+	values := make([]string, len(processes))
+	for i, p := range processes {
+		if slices.Contains(p.Modules, name) {
+			values[i] = "loaded"
+		}
+	}
+	return values
 }
 
 func packagesOf(all []*journal.Process) (names []string) {

@@ -22,15 +22,18 @@ const (
 	Routes      Kind = "routes"
 	Neighbours  Kind = "neighbours"
 	Bridges     Kind = "bridges"
+	Filters     Kind = "filters"
 	Connections Kind = "connections"
 	Counters    Kind = "counters"
 	Sysctls     Kind = "sysctls"
+	Modules     Kind = "modules"
+	Actions     Kind = "actions" // of the test itself
 	Times       Kind = "times"
 )
 
 // Kinds are all kinds in the order in which they are told.
 func Kinds() []Kind {
-	return []Kind{Outcomes, Answers, Packets, Order, Interfaces, Addresses, Routes, Neighbours, Bridges, Connections, Counters, Sysctls, Configurations, Times}
+	return []Kind{Outcomes, Answers, Packets, Order, Interfaces, Addresses, Routes, Neighbours, Bridges, Filters, Connections, Counters, Sysctls, Modules, Configurations, Actions, Times}
 }
 
 // place is where something was observed, and what it is called there.
@@ -75,10 +78,11 @@ func (f facts) add(p place, value, line string) {
 func factsOf(t *journal.Test) facts {
 	f := facts{}
 	for number, lab := range t.Labs {
-		quiet := repeatedQuestions(lab)
+		quiet, hashed := repeatedQuestions(lab), hashedOf(lab)
 		for _, step := range lab.Steps {
+			f.actions(number+1, step)
 			f.verbs(number+1, step)
-			f.packets(number+1, step, quiet)
+			f.packets(number+1, step, quiet, hashed)
 		}
 		sums := hasUncounted(lab)
 		for _, node := range lab.Nodes {
@@ -92,6 +96,21 @@ func factsOf(t *journal.Test) facts {
 	}
 	return f
 }
+
+// actions are what the test did to each node, in order.
+func (f facts) actions(lab int, step *journal.Step) {
+	for _, a := range step.Actions {
+		p := place{Actions, lab, step.Name, a.Node, "what the test did", ""}
+		text := strings.TrimSpace(a.Do + " " + a.What)
+		if f[p] != nil {
+			text = f[p].values[0] + then + text
+		}
+		f.set(p, text, a.Line)
+	}
+}
+
+// then stands between what was done one after the other.
+const then = ", then "
 
 // verbs are the answers that the test got. The same question asked at another
 // line gets a number, since lines move when a test is edited. One that is asked
@@ -135,7 +154,7 @@ func asked(t *journal.Test) string {
 
 var kindOf = map[string]Kind{
 	journal.Interface: Interfaces, journal.Address: Addresses, journal.Route: Routes, journal.Neighbour: Neighbours,
-	journal.BridgePort: Bridges, journal.Forwarding: Bridges, journal.Connection: Connections, journal.Counter: Counters,
+	journal.RoutingRule: Routes, journal.Filter: Filters, journal.BridgePort: Bridges, journal.Forwarding: Bridges, journal.Connection: Connections, journal.Counter: Counters,
 }
 
 func (f facts) object(lab int, node string, o journal.Object, sums bool) {

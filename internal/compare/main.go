@@ -24,8 +24,9 @@ NETRIG_JOURNAL=DIR and netrig matrix with --json, or files of them
 (KERNEL.journals.zst, as in testdata/baseline). Told are tests that end otherwise, and observed behaviour
 that changed although the tests still pass: answers, TTLs, the way of packets,
 ICMP errors and who sent them, links, addresses, routes, neighbours, bridges,
-tracked connections, counters, the sysctls of a fresh namespace, and the options
-that the kernels were built with, where they are known.
+filters, tracked connections, counters, the sysctls of a fresh namespace, the
+options that the kernels were built with, where they are known, and, to know, the
+modules that were loaded and what the tests themselves did.
 
 A side may be several runs: of one folder that was written with -count, or of
 several folders with commas between. A difference counts only when every run of

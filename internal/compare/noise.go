@@ -140,6 +140,58 @@ func withoutQuote(hops []journal.Packet) []journal.Packet {
 
 var quote = regexp.MustCompile(`(, )?\d+ bytes, about \(.*$`)
 
+// hashedWays are, by "node:interface", the ways out of a node's routes with several
+// next hops.
+//
+// Which of them a flow takes depends on a hash with a key that is random for each
+// boot (net.ipv4.fib_multipath_hash_seed): of a packet that took one it is compared
+// where it set out, and where it came to.
+type hashedWays map[string]string
+
+func hashedOf(lab *journal.Lab) hashedWays {
+	ways := hashedWays{}
+	for _, n := range lab.Nodes {
+		for _, o := range n.Objects {
+			if o.Kind != journal.Route || o.Fields["next hops"] == "" {
+				continue
+			}
+			var devices []string
+			for _, hop := range nextHop.FindAllStringSubmatch(o.Fields["next hops"], -1) {
+				devices = append(devices, hop[1])
+			}
+			slices.Sort(devices)
+			for _, d := range devices {
+				ways[n.Name+":"+d] = n.Name + ":(one of " + strings.Join(devices, ", ") + ")"
+			}
+		}
+	}
+	return ways
+}
+
+var nextHop = regexp.MustCompile(`on (\S+) weight \d+`)
+
+func (w hashedWays) at(hops []journal.Packet) int {
+	return slices.IndexFunc(hops, func(h journal.Packet) bool { return h.Direction == "out" && w[h.At] != "" })
+}
+
+func (w hashedWays) taken(hops []journal.Packet) bool { return w.at(hops) >= 0 }
+
+// plain are the sightings without those on the way that was taken.
+func (w hashedWays) plain(hops []journal.Packet) []journal.Packet {
+	i := w.at(hops)
+	if i < 0 {
+		return hops
+	}
+	kept := slices.Clone(hops[:i+1])
+	kept[i].At = w[kept[i].At]
+	if last := hops[len(hops)-1]; len(hops) > i+1 {
+		node, _, _ := strings.Cut(last.At, ":")
+		last.At = node + ":(any)"
+		kept = append(kept, last)
+	}
+	return kept
+}
+
 // uncounted tells whether it is compared only that there was such a packet, not
 // how many there were.
 func uncounted(p journal.Packet) bool {
@@ -178,7 +230,7 @@ func (f facts) forgetNumbers() {
 		switch p.Kind {
 		case Packets:
 			fact.values = slices.Compact(fact.values)
-		case Counters, Order:
+		case Counters, Order, Actions:
 			delete(f, p)
 		}
 	}

@@ -106,6 +106,38 @@ func TestNoise(t *testing.T) {
 	}
 }
 
+// Which of several next hops a flow takes is chance, another way out is not.
+func TestHashedWays(t *testing.T) {
+	t.Parallel()
+	run := func(way string) *journal.Test {
+		packets := []journal.Packet{
+			{At: "edge:eth0", Direction: "in"}, {At: "edge:" + way + "0", Direction: "out"}, {At: way + ":eth0", Direction: "in"},
+			{At: way + ":eth1", Direction: "out"}, {At: "server:" + way + "0", Direction: "in"},
+		}
+		for i := range packets {
+			packets[i].Kind, packets[i].Src, packets[i].Dst, packets[i].Flight, packets[i].During = "echo request", "10.0.0.1", "10.9.0.1", 1, 1
+		}
+		return &journal.Test{Header: journal.Header{Version: journal.Version}, Name: "TestHashed", Outcome: journal.Passed, Labs: []*journal.Lab{{
+			Steps: []*journal.Step{{Packets: packets, Verbs: []journal.Verb{{Verb: "Reachable", From: "edge", To: "10.9.0.1", Line: "a_test.go:1"}}}},
+			Nodes: []journal.Node{{Name: "edge", Objects: []journal.Object{{Kind: journal.Route, Name: "unicast 10.9.0.0/16 in table 254",
+				Fields: map[string]string{"next hops": "10.1.0.1 on left0 weight 1 dead linkdown, 10.2.0.1 on right0 weight 1"}}}}},
+		}}}
+	}
+	side := func(way string) []*journal.Folder {
+		return []*journal.Folder{{Tests: []*journal.Test{run(way), run(way), run(way)}}}
+	}
+	r, err := Compare(side("left"), side("right"), Options{})
+	require.NoError(t, err)
+	var text strings.Builder
+	require.NoError(t, r.Text(&text))
+	assert.Empty(t, r.Differences, text.String())
+
+	r, err = Compare(side("left"), side("other"), Options{})
+	require.NoError(t, err)
+	assert.NotEmpty(t, r.Differences)
+	assert.Equal(t, StatusWorse, r.Status)
+}
+
 // Another order at an interface counts where all runs of either side agree on
 // theirs, and with fewer than three it does not.
 func TestOrder(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 
 // packets are what was seen on the wire, packet by packet: where it set out,
 // what it was, and its way.
-func (f facts) packets(lab int, step *journal.Step, quiet map[flightOf]bool) {
+func (f facts) packets(lab int, step *journal.Step, quiet map[flightOf]bool, hashed hashedWays) {
 	streams := streamsOf(step)
 	flights := map[int][]journal.Packet{}
 	var numbers []int
@@ -27,8 +27,10 @@ func (f facts) packets(lab int, step *journal.Step, quiet map[flightOf]bool) {
 			numbers = append(numbers, p.Flight)
 		}
 		flights[p.Flight] = append(flights[p.Flight], p)
+	}
+	for _, p := range step.Packets {
 		// In which order a test asks is its own matter, and that of its programs.
-		if p.During > 0 && !p.After && !uncounted(p) {
+		if p.During > 0 && !p.After && !uncounted(p) && !ignoredPacket(p) && !hashed.taken(flights[p.Flight]) {
 			at := side{p.At, p.Direction, p.During}
 			order[at] = append(order[at], fmt.Sprintf("%s %s > %s", p.Kind, p.Src, p.Dst))
 		}
@@ -49,6 +51,7 @@ func (f facts) packets(lab int, step *journal.Step, quiet map[flightOf]bool) {
 		if isRedirect(first) {
 			hops = withoutQuote(hops)
 		}
+		hops = hashed.plain(hops)
 		way := sightings(hops)
 		if uncounted(first) && f[p] != nil && slices.Contains(f[p].values, way) {
 			continue

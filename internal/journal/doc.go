@@ -2,7 +2,8 @@
 // be compared: on another kernel, with another plugin, after a change.
 //
 // With NETRIG_JOURNAL=DIR each test that uses a lab writes one JSON file into
-// the folder, and each process one more with the sysctls of a fresh namespace.
+// the folder, and each process one more with the sysctls of a fresh namespace and
+// the modules that the kernel has loaded.
 // What is different whenever such a lab is built (ephemeral ports, identifiers,
 // made-up MACs, times) is put into words that are not, in words.go and nowhere
 // else.
@@ -12,4 +13,4 @@ package journal
 const Variable = "NETRIG_JOURNAL"
 
 // Version is that of the form of the files. A reader refuses others.
-const Version = 1
+const Version = 2

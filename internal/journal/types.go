@@ -39,6 +39,12 @@ type Process struct {
 	// Sysctls are those below /proc/sys/net of a fresh namespace, by name, at the
 	// end of the process: what the tests load modules for is there by then.
 	Sysctls map[string]string `json:"sysctls"`
+	// Modules are those of the kernel at the end of the process, in order, and of
+	// them Loaded those that were not there at its beginning: what the tests needed,
+	// unless something else on the machine loaded modules meanwhile. A kernel without
+	// modules has none.
+	Modules []string `json:"modules,omitempty"`
+	Loaded  []string `json:"loaded,omitempty"`
 }
 
 // Lab is one network, as it was built, asked and left.
@@ -55,8 +61,17 @@ type Lab struct {
 // no name.
 type Step struct {
 	Name    string   `json:"name,omitempty"`
+	Actions []Action `json:"actions,omitempty"` // in order
 	Verbs   []Verb   `json:"verbs,omitempty"`
 	Packets []Packet `json:"packets,omitempty"`
+}
+
+// Action is what the test did to the network by a verb of the harness.
+type Action struct {
+	Do   string `json:"do"`             // the verb that the test called: "AddRoute", "Masquerade", "Down", ...
+	Node string `json:"node,omitempty"` // "" for the lab's own verbs, such as Connect
+	What string `json:"what,omitempty"` // as ip(8) and its likes have it: "192.168.2.0/24 via 192.168.1.1 dev eth0"
+	Line string `json:"line"`           // of the test's source: "router_test.go:23"
 }
 
 // Verb is a question that the test asked, and what it saw.
@@ -104,14 +119,16 @@ type Object struct {
 
 // Kinds of objects.
 const (
-	Interface  = "interface"
-	Address    = "address"
-	Route      = "route"
-	Neighbour  = "neighbour"
-	BridgePort = "bridge port"
-	Forwarding = "forwarding entry"
-	Connection = "tracked connection"
-	Counter    = "counter"
+	Interface   = "interface"
+	Address     = "address"
+	Route       = "route"
+	RoutingRule = "routing rule"
+	Neighbour   = "neighbour"
+	BridgePort  = "bridge port"
+	Forwarding  = "forwarding entry"
+	Filter      = "filter rule" // NAT rules too, as the backend lists them
+	Connection  = "tracked connection"
+	Counter     = "counter"
 )
 
 // Time is how long something took.

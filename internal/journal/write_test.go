@@ -69,9 +69,9 @@ func TestFileNames(t *testing.T) {
 func TestReadRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ content, want string }{
 		"nothing":         {"", "holds no journal of a test: make some with `NETRIG_JOURNAL="},
-		"damaged":         {`{"version":1,"te`, "is damaged"},
-		"another version": {`{"version":99,"test":"TestX"}`, "no journal of version 1, but of version 99: run the tests again"},
-		"something else":  {`{"version":1}`, "names no test"},
+		"damaged":         {`{"version":2,"te`, "is damaged"},
+		"another version": {`{"version":99,"test":"TestX"}`, "no journal of version 2, but of version 99: run the tests again"},
+		"something else":  {`{"version":2}`, "names no test"},
 	} {
 		folder := t.TempDir()
 		if c.content != "" {

@@ -21,7 +21,7 @@ func FuzzTranslate(f *testing.F) {
 		r.peers = map[string]string{"0": "b"}
 		r.filters = map[string]string{"IPv4": saved}
 		r.sysctls = map[string]string{"net/ipv4/ip_forward": saved}
-		_ = hasBridge(r.links)
+		_, r.vlans = has(r.links, "bridge", "vlan_filtering"), r.routes
 		all := map[string]raw{"a": r, "b": r}
 		one := translate(all)
 		if d := Compare(one, one.clone()); len(d) > 0 {

@@ -36,7 +36,9 @@ func SetIn(networks ...*Network) Sysctls {
 // raw is what the programs said of one node.
 type raw struct {
 	links, routes, rules, rules6, neighbours []map[string]any
-	ports, fdb                               []map[string]any // of a node with a bridge
+	ports                                    []map[string]any // of a node with a bridge
+	fdb                                      []map[string]any // of a node with a bridge or a tunnel
+	vlans                                    []map[string]any // of a node with a bridge that is aware of VLANs
 	peers                                    map[string]string
 	filters                                  map[string]string // what iptables-save and ip6tables-save printed, by family
 	sysctls                                  map[string]string
@@ -74,8 +76,14 @@ func (n *Network) readNode(name string, sysctls Sysctls) (r raw, err error) {
 		// Without a family the rules are those of IPv4.
 		err = n.ask(name, "ip", []string{"-6"}, question{"rule show", &r.rules6})
 	}
-	if err == nil && hasBridge(r.links) {
-		err = n.ask(name, "bridge", nil, question{"link show", &r.ports}, question{"fdb show", &r.fdb})
+	if err == nil && has(r.links, "bridge", "") {
+		err = n.ask(name, "bridge", nil, question{"link show", &r.ports})
+	}
+	if err == nil && (has(r.links, "bridge", "") || has(r.links, "vxlan", "")) {
+		err = n.ask(name, "bridge", nil, question{"fdb show", &r.fdb})
+	}
+	if err == nil && has(r.links, "bridge", "vlan_filtering") { // without, some kernels refuse the question
+		err = n.ask(name, "bridge", nil, question{"vlan show", &r.vlans})
 	}
 	if err == nil {
 		r.filters, err = n.savedRules(name)
@@ -121,10 +129,12 @@ func (n *Network) ask(node, program string, options []string, questions ...quest
 	return nil
 }
 
-func hasBridge(links []map[string]any) bool {
+// has tells whether there is a device of a kind, with a setting that is 1 if one is
+// named.
+func has(links []map[string]any, kind, setting string) bool {
 	return slices.ContainsFunc(links, func(l map[string]any) bool {
-		info, _ := l["linkinfo"].(map[string]any)
-		return info["info_kind"] == "bridge"
+		o := flatten(l)
+		return o["linkinfo.info_kind"] == kind && (setting == "" || o["linkinfo.info_data."+setting] == "1")
 	})
 }
 

@@ -128,7 +128,11 @@ func (r raw) objects(node string, known names) Node {
 	}
 	for _, entry := range r.fdb {
 		o := flatten(entry)
-		n.put(named("fdb "+known.one(o["mac"], node, o["ifname"])+" dev "+o["ifname"], o, "vlan"), known.all(o, "mac", "ifname", "vlan"))
+		n.put(named("fdb "+known.one(o["mac"], node, o["ifname"])+" dev "+o["ifname"], o, "vlan", "dst"), known.all(o, "mac", "ifname", "vlan", "dst"))
+	}
+	for _, device := range r.vlans {
+		o := flatten(device)
+		n.put("vlans "+o["ifname"], known.all(o, "ifname"))
 	}
 	for name, value := range r.sysctls {
 		n.put("sysctl "+name, Object{"value": value})

@@ -12,10 +12,13 @@ set -eu
 family=${1:-}
 
 # addr SUBNET HOST is an address: `addr 1 2` is 192.168.1.2 or fd00:1::2.
-# with SUBNET HOST is the same with its prefix length, as an interface takes it.
+# with SUBNET HOST is the same with its prefix length, as an interface takes it;
+# alone SUBNET HOST with that of an address alone.
 # at SUBNET HOST PORT is a port of the address: `at 1 2 80` is 192.168.1.2:80 or
 # [fd00:1::2]:80.
 # net SUBNET is a subnet's prefix: `net 1` is 192.168.1.0/24 or fd00:1::/64.
+# own NAME is the family's own sysctl: `own conf.eth0.forwarding` is
+# net.ipv4.conf.eth0.forwarding or net.ipv6.conf.eth0.forwarding.
 # Subnets 10 and 172 are those of two articles, 10.1.1.0/24 and 172.16.0.0/24.
 # The same as in scenarios/family_test.go, which a test holds them to.
 case $family in
@@ -28,15 +31,21 @@ case $family in
       esac
     }
     with() { echo "$(addr "$1" "$2")/24"; }
+    alone() { echo "$(addr "$1" "$2")/32"; }
     at() { echo "$(addr "$1" "$2"):$3"; }
     net() { echo "$(addr "$1" 0)/24"; }
+    own() { echo "net.ipv4.$1"; }
+    ip=-4
     iptables=iptables
     ;;
   IPv6)
     addr() { echo "fd00:$1::$2"; }
     with() { echo "fd00:$1::$2/64"; }
+    alone() { echo "fd00:$1::$2/128"; }
     at() { echo "[$(addr "$1" "$2")]:$3"; }
     net() { echo "fd00:$1::/64"; }
+    own() { echo "net.ipv6.$1"; }
+    ip=-6
     iptables=ip6tables
     ;;
   *)
@@ -44,6 +53,13 @@ case $family in
     exit 2
     ;;
 esac
+
+# rule NODE ARGUMENTS... is `ip rule` for the family.
+rule() {
+  name=$1
+  shift
+  ip -n "$name" "$ip" rule "$@"
+}
 
 # ask has whoever runs the script see to something that is not typed: the
 # sysctls of new nodes, cables that are ready. Without a runner it does nothing.
