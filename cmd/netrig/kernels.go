@@ -23,7 +23,7 @@ func kernelsCommand() *cli.Command {
 		Commands: []*cli.Command{{
 			Name:         "list",
 			Usage:        "the kernels in the cache, or what a suite has",
-			UsageText:    "netrig kernels list [debian/SUITE[:full][=VERSION]...]",
+			UsageText:    "netrig kernels list [debian/SUITE[:full][:ARCH][=VERSION]...]",
 			Description:  paragraph(listHelp),
 			OnUsageError: usageError,
 			Flags:        []cli.Flag{cacheFlag()},
@@ -63,7 +63,7 @@ fetched, and where they are. With one: the versions that the archive has,
 and which of them it no longer has as a whole.`
 
 const fetchHelp = `
-debian/SUITE[:full][=VERSION] is fetched from where this machine's apt gets
+debian/SUITE[:full][:ARCH][=VERSION] is fetched from where this machine's apt gets
 Debian, checked as apt does, and apt's own state stays as it is. It looks for a
 newer version of what is in the cache. Files (FILE.deb[,FILE.deb...],
 /boot/vmlinuz-X) are unpacked.`

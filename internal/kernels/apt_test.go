@@ -166,15 +166,14 @@ func TestKernelsAmong(t *testing.T) {
 	} {
 		all = append(all, stanza{"Package": p, "Version": "6.1.176-1"})
 	}
-	names := func(flavour string) string {
+	names := func(flavour, arch string) string {
 		var list []string
-		for _, k := range kernelsAmong(all, &suite{flavour: flavour}) {
+		for _, k := range kernelsAmong(all, &suite{flavour: flavour, arch: arch}) {
 			list = append(list, k.Release)
 		}
 		return strings.Join(list, " ")
 	}
-	if runtime.GOARCH == "amd64" {
-		assert.Equal(t, "6.1.0-50-cloud-amd64", names("cloud"))
-		assert.Equal(t, "6.1.0-50-amd64", names("full"))
-	}
+	assert.Equal(t, "6.1.0-50-cloud-amd64", names("cloud", "amd64"))
+	assert.Equal(t, "6.1.0-50-amd64", names("full", "amd64"))
+	assert.Equal(t, "6.1.0-50-cloud-arm64", names("cloud", "arm64"))
 }

@@ -10,7 +10,8 @@ import (
 // Config is what to run, and where.
 type Config struct {
 	Kernel *kernels.Kernel
-	// Self is the netrig program, which becomes the machine's first process.
+	// Self is the netrig program, which becomes the machine's first process: built
+	// for the kernel's architecture.
 	Self string
 	// Args are the test binary and its arguments.
 	Args []string

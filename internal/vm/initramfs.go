@@ -26,7 +26,7 @@ const (
 // initramfs writes the archive for a machine. Without arguments the machine only
 // says hello.
 func (c *Config) initramfs(accel Accel) (*os.File, error) {
-	a, f, err := newArchive()
+	a, f, err := newArchive(c.Kernel.Arch)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,11 @@ func (a *archive) base(c *Config) error {
 		return fmt.Errorf("the machine's first process: %w", err)
 	}
 	// None if it was built with CGO_ENABLED=0: its start is then shorter.
-	libraries, err := librariesOf(c.Self)
+	libraries, err := librariesOf(c.Self, a.arch)
+	var other *otherArch
+	if errors.As(err, &other) {
+		return fmt.Errorf("the machine's first process, netrig itself: %w, and name it (--init)", err)
+	}
 	if err != nil {
 		return fmt.Errorf("the machine's first process: %w", err)
 	}
