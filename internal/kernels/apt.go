@@ -48,6 +48,12 @@ func (c *Cache) openArchive(ctx context.Context, s *suite) (*archive, error) {
 			return nil, err
 		}
 	}
+	// The lists are locked, so that nobody else downloads: what is there a killed
+	// process left.
+	left, _ := filepath.Glob(filepath.Join(a.dir, download+"*"))
+	for _, dir := range left {
+		os.RemoveAll(dir)
+	}
 	c.say("asking the archive for the packages of %s", s)
 	if _, err := a.run(ctx, a.dir, "apt-get", "update"); err != nil {
 		return nil, fmt.Errorf("the packages of suite %s can't be listed: %w", s.name, err)
@@ -140,10 +146,13 @@ func (a *archive) packages(ctx context.Context, prefixes ...string) ([]stanza, e
 	return parseStanzas(string(text)), nil
 }
 
+// download starts the name of a directory into which packages are fetched.
+const download = "download-"
+
 // download fetches packages, checked against the signed lists, into a directory
 // that remove takes away.
 func (a *archive) download(ctx context.Context, packages []string) (debs []string, remove func(), err error) {
-	dir, err := os.MkdirTemp(a.dir, "download-")
+	dir, err := os.MkdirTemp(a.dir, download)
 	if err != nil {
 		return nil, nil, err
 	}

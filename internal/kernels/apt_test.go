@@ -119,6 +119,16 @@ func TestFetch(t *testing.T) {
 	_, err = c.Find(ctx, "debian/trixie-backports=6.19")
 	assert.ErrorContains(t, err, "suite trixie-backports has no version 6.19: it has 6.18.5-1~bpo13+1, 6.18.15-1~bpo13+1")
 
+	// What a killed process had downloaded is taken away, and nothing is left of a
+	// download that went well.
+	left := filepath.Join(c.Dir(), "apt/trixie-backports", download+"left")
+	require.NoError(t, os.MkdirAll(left, 0o755))
+	_, err = c.Available(ctx, "debian/trixie-backports")
+	require.NoError(t, err)
+	downloads, err := filepath.Glob(filepath.Join(filepath.Dir(left), download+"*"))
+	require.NoError(t, err)
+	assert.Empty(t, downloads)
+
 	// A newer one comes by Fetch; Find is content, and needs no archive.
 	newest := "6.18.16+deb13-cloud-amd64"
 	publish(t, repository, "Debian", "trixie-backports", append(debs, image(newest, "6.18.16-1~bpo13+1", ""))...)

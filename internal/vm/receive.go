@@ -125,11 +125,22 @@ func (r *receiver) data(content []byte) error {
 	}
 	r.left -= int64(len(content))
 	if _, err := io.Copy(r.file, bytes.NewReader(content)); err != nil {
-		r.file.Close()
-		r.file = nil
+		r.drop()
 		return fmt.Errorf("bring back a file of the tests: %w", err)
 	}
 	return r.closeIfWhole()
+}
+
+// drop takes away a file that is not whole: a half profile, or golden file, must
+// not be taken for one.
+func (r *receiver) drop() {
+	if r.file == nil {
+		return
+	}
+	r.file.Close()
+	os.Remove(r.file.Name())
+	r.files = r.files[:len(r.files)-1]
+	r.file = nil
 }
 
 func (r *receiver) closeIfWhole() error {

@@ -153,6 +153,7 @@ func (w *watch) until(ctx context.Context, signals <-chan syscall.Signal) (*Resu
 		case how := <-m.ended:
 			// What it sent before is still in our ends of the streams.
 			w.readers.Wait()
+			r.drop()
 			m.close()
 			select {
 			case e := <-r.end:
@@ -178,6 +179,7 @@ func (w *watch) stop() {
 	w.machine.kill()
 	<-w.machine.ended
 	w.readers.Wait()
+	w.receiver.drop()
 	w.machine.close()
 }
 
@@ -209,5 +211,9 @@ func (w *watch) ended(e wire.End) (*Result, error) {
 			Do:      fmt.Sprintf("give it more (--memory %d)", 2*w.config.Memory),
 		}
 	}
-	return r, errors.Join(w.receiver.errs...)
+	errs := w.receiver.errs
+	if w.console.copyFailed != nil {
+		errs = append(errs, fmt.Errorf("write what the kernel prints: %w", w.console.copyFailed))
+	}
+	return r, errors.Join(errs...)
 }
