@@ -51,12 +51,17 @@ rules of /etc/nftables.conf. What can't be applied is told: a sysctl that the
 kernel does not have, a module that is not there, rules that it refuses. Tests
 that set a sysctl themselves have the last word.
 
+With --leaks they run twice, the second time silently, and the kernel is at rest
+before it is counted what it holds: namespaces, references to modules, objects in
+its caches. What is more after the second time is a complaint (status 123).
+
 Examples:
 
    go test -exec 'netrig vm --kernel debian/bookworm' ./scenarios/...
    go test -exec 'netrig vm --kernel debian/sid --host-config' ./scenarios/...
    go test -exec 'netrig vm --kernel debian/trixie-backports=6.18' -v -run TestRouter ./scenarios
    go test -exec 'netrig vm --kernel /boot/vmlinuz-6.12.107+deb13-amd64' ./...
+   go test -exec 'netrig vm --kernel debian/sid --leaks' -count=250 -run TestVethPair ./scenarios
    go test -c -o lan.test ./lan && netrig vm --kernel debian/sid ./lan.test -test.v
    CGO_ENABLED=0 GOARCH=arm64 go build -o netrig.arm64 github.com/netrig/netrig/cmd/netrig
    CGO_ENABLED=0 GOARCH=arm64 go test -exec "netrig vm --kernel debian/trixie:arm64 --init $PWD/netrig.arm64" ./lan
@@ -84,6 +89,7 @@ func vmCommand() *cli.Command {
 			&cli.StringFlag{Name: "init", Usage: "netrig itself, as a `FILE` built for the kernel's architecture where that is not this machine's"},
 			&cli.StringSliceFlag{Name: "without-module", Usage: "withhold a `MODULE`"},
 			&cli.StringSliceFlag{Name: "append", Usage: "a `PARAMETER` for the kernel"},
+			&cli.BoolFlag{Name: "leaks", Usage: "run the tests twice, and complain of what the kernel holds more after the second time"},
 			&cli.BoolFlag{Name: "host-config", Usage: "apply this system's sysctl.d, modules-load.d, modprobe.d and nftables.conf in the machine"},
 			&cli.StringFlag{Name: "host-root", Value: "/", Usage: "the `DIRECTORY` that is the root of the system whose configuration that is"},
 			&cli.StringFlag{Name: "console", Usage: "write all that the kernel prints to a `FILE`"},
@@ -163,7 +169,7 @@ func configOf(c *cli.Command, kernel *kernels.Kernel, cache *kernels.Cache) (*vm
 		return nil, err
 	}
 	return &vm.Config{
-		Host:   host,
+		Host: host, Leaks: c.Bool("leaks"),
 		Kernel: kernel, Self: self, Args: args, Env: os.Environ(), Dir: dir,
 		Memory: c.Int("memory"), Accel: vm.Accel(c.String("accel")),
 		Programs: c.StringSlice("program"), Files: c.StringSlice("file"),

@@ -300,3 +300,21 @@ func TestModuleMissing(t *testing.T) {
 	assert.Equal(t, "failed\n", b.stdout.String())
 	assert.Contains(t, b.stderr.String(), "Unknown device type")
 }
+
+// What a second run of the tests leaves in the kernel is a complaint; tests that
+// take all away with them have none.
+func TestLeaks(t *testing.T) {
+	b := newBox(t, `echo run; unshare -n sh -c 'ip link add v0 type veth peer name v1; ip link set v0 up'`)
+	b.Leaks = true
+	r := b.run(t)
+	assert.Empty(t, r.Complaints)
+	assert.Equal(t, "run\n", b.stdout.String(), "the second run is silent")
+
+	b = newBox(t, `f=$(mktemp /run/left.XXXXXX); unshare -n mount --bind /proc/self/ns/net $f
+ip link add left$$ type bridge; modprobe -q nf_conntrack`)
+	b.Leaks = true
+	r = b.run(t)
+	assert.NotEmpty(t, r.Leaks)
+	assert.Equal(t, r.Leaks, r.Complaints)
+	assert.Regexp(t, "^left behind: 1 network namespaces ", r.Leaks[0])
+}

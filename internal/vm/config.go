@@ -32,6 +32,9 @@ type Config struct {
 	Without []string
 	// Append are more parameters of the kernel.
 	Append []string
+	// Leaks runs the tests twice, and complains of what the kernel holds more after
+	// the second time than after the first.
+	Leaks bool
 	// Host is the configuration of a system that the machine applies before the
 	// tests; nil for none.
 	Host *hostconfig.Config

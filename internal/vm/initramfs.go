@@ -175,6 +175,7 @@ func (a *archive) tests(c *Config, r *wire.Run) error {
 	r.Args = append([]string{binary}, withoutTestLog(c.Args[1:])...)
 	r.Dir = c.Dir
 	r.Merged = c.Stdout == c.Stderr
+	r.Leaks = c.Leaks
 	r.Env = insideEnv(c.Env)
 	r.Return = returns(c)
 

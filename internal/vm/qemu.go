@@ -105,7 +105,7 @@ func qemuOptions(p platform, accel Accel, kernel string, memory int, parameters 
 }
 
 // kernelParameters are the kernel's.
-func kernelParameters(p platform, accel Accel, more []string) []option {
+func kernelParameters(p platform, accel Accel, leaks bool, more []string) []option {
 	all := []option{
 		opt("where the kernel's messages go", "console="+p.console),
 		opt("warnings and worse, from the start", "loglevel=5"),
@@ -125,6 +125,9 @@ func kernelParameters(p platform, accel Accel, more []string) []option {
 			opt("the kernel's trials of its own ciphers take up to a second", "cryptomgr.notests"),
 		)
 		all = append(all, p.tcg...)
+	}
+	if leaks {
+		all = append(all, opt("each of the kernel's caches under its own name, to tell what is left in which", "slab_nomerge"))
 	}
 	if len(more) > 0 {
 		all = append(all, opt("asked for by the caller", more...))
