@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/netrig/netrig/internal/deadline"
 	"github.com/netrig/netrig/internal/link"
 	"golang.org/x/sys/unix"
 )
@@ -118,7 +119,7 @@ func (n *Node) tune(index int) error {
 		families = append(families, unix.AF_INET6)
 	}
 	for _, family := range families {
-		err := n.raw.SetNeighborTimers(family, index, fastNeighbors)
+		err := n.raw.SetNeighborTimers(family, index, fastNeighbors())
 		// An interface with an MTU below 1280 bytes has no IPv6, and so no timers
 		// of its (ipv6_add_dev, net/ipv6/addrconf.c).
 		if family == unix.AF_INET6 && errors.Is(err, unix.ENOENT) {
@@ -134,8 +135,13 @@ func (n *Node) tune(index int) error {
 // fastNeighbors makes a neighbour that does not answer known in some 50 ms
 // (three tries of 10 ms, the least that the kernel takes), not 3 s, and keeps the kernel from probing a
 // neighbour again in mid-test (5 s by default), which would put a packet into
-// some window on a slow machine.
-var fastNeighbors = link.NeighborTimers{Retransmit: 10 * time.Millisecond, ProxyDelay: 0, DelayProbe: time.Minute}
+// some window on a slow machine. On such a one, above all an emulated one, where
+// an answer takes up to 15 ms, more time goes by between two tries: else a
+// neighbour that is there is asked twice.
+func fastNeighbors() link.NeighborTimers {
+	const fastest, slowest = 10 * time.Millisecond, 50 * time.Millisecond
+	return link.NeighborTimers{Retransmit: min(max(fastest, deadline.Of(fastest/2)), slowest), ProxyDelay: 0, DelayProbe: time.Minute}
+}
 
 // applyBaseline sets the sysctls of the baseline. What this kernel does not have (a
 // kernel without IPv6, without br_netfilter, an older one) has no effect there

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"text/tabwriter"
 
@@ -23,7 +25,7 @@ func kernelsCommand() *cli.Command {
 		Commands: []*cli.Command{{
 			Name:         "list",
 			Usage:        "the kernels in the cache, or what a suite has",
-			UsageText:    "netrig kernels list [debian/SUITE[:full][=VERSION]...]",
+			UsageText:    "netrig kernels list [debian/SUITE[:full][:ARCH][=VERSION]...]",
 			Description:  paragraph(listHelp),
 			OnUsageError: usageError,
 			Flags:        []cli.Flag{cacheFlag()},
@@ -60,13 +62,25 @@ Examples:
 const listHelp = `
 Without an argument: the kernels in the cache, the names by which they were
 fetched, and where they are. With one: the versions that the archive has,
-and which of them it no longer has as a whole.`
+and which of them it no longer has as a whole.
+
+Examples:
+
+   netrig kernels list
+   netrig kernels list debian/trixie-backports debian/sid:full`
 
 const fetchHelp = `
-debian/SUITE[:full][=VERSION] is fetched from where this machine's apt gets
+debian/SUITE[:full][:ARCH][=VERSION] is fetched from where this machine's apt gets
 Debian, checked as apt does, and apt's own state stays as it is. It looks for a
-newer version of what is in the cache. Files (FILE.deb[,FILE.deb...],
-/boot/vmlinuz-X) are unpacked.`
+newer version of what is in the cache. Files (FILE.deb..., /boot/vmlinuz-X) are
+unpacked; those of one kernel, as linux-binary-X, linux-modules-X and
+linux-base-X, belong together, by their names or with commas between.
+
+Examples:
+
+   netrig kernels fetch debian/trixie debian/bookworm:full
+   netrig kernels fetch linux-image-6.12.107+deb13-cloud-amd64_6.12.107-1_amd64.deb
+   netrig kernels fetch linux-{base,binary,modules}-7.3.4+deb13-cloud-amd64_*.deb`
 
 func openCache(c *cli.Command) (*kernels.Cache, error) {
 	cache, err := kernels.OpenCache(c.String("cache"))
@@ -131,7 +145,7 @@ func fetchKernels(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range c.Args().Slice() {
+	for _, name := range joinPackages(c.Args().Slice()) {
 		k, err := cache.Fetch(ctx, name)
 		if err != nil {
 			return err
@@ -139,4 +153,25 @@ func fetchKernels(ctx context.Context, c *cli.Command) error {
 		fmt.Fprintf(c.Root().Writer, "%s is %s in %s\n", name, k, k.Dir)
 	}
 	return nil
+}
+
+// part is the file of a package that holds a part of a kernel; what follows the
+// part's name is the same in all parts.
+var part = regexp.MustCompile(`^linux-(?:image|base|binary|modules)-([^,]+\.deb)$`)
+
+// joinPackages makes one name of the files of one kernel.
+func joinPackages(names []string) (joined []string) {
+	at := map[string]int{}
+	for _, name := range names {
+		if m := part.FindStringSubmatch(filepath.Base(name)); m != nil {
+			key := filepath.Join(filepath.Dir(name), m[1])
+			if i, ok := at[key]; ok {
+				joined[i] += "," + name
+				continue
+			}
+			at[key] = len(joined)
+		}
+		joined = append(joined, name)
+	}
+	return joined
 }

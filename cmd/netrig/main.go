@@ -61,6 +61,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}()
 
 	command := root(stdout, stderr)
+	if len(args) > 1 && args[1] == completing {
+		complete(command, args[2:], stdout)
+		return 0
+	}
 	err := command.Run(ctx, args)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
@@ -80,18 +84,17 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 func root(stdout, stderr io.Writer) *cli.Command {
 	return &cli.Command{
-		Name:                  "netrig",
-		Usage:                 "run tests of networks on other kernels",
-		UsageText:             "netrig COMMAND [OPTIONS] [ARGUMENTS]",
-		Description:           paragraph(rootHelp),
-		Writer:                stdout,
-		ErrWriter:             stderr,
-		EnableShellCompletion: true,
-		Suggest:               true,
-		HideHelpCommand:       true,
-		ExitErrHandler:        func(context.Context, *cli.Command, error) {}, // run has the last word
-		OnUsageError:          usageError,
-		Commands:              []*cli.Command{vmCommand(), matrixCommand(), kernelsCommand(), compareCommand(), bisectCommand(), reportCommand()},
+		Name:            "netrig",
+		Usage:           "run tests of networks on other kernels",
+		UsageText:       "netrig COMMAND [OPTIONS] [ARGUMENTS]",
+		Description:     paragraph(rootHelp),
+		Writer:          stdout,
+		ErrWriter:       stderr,
+		Suggest:         true,
+		HideHelpCommand: true,
+		ExitErrHandler:  func(context.Context, *cli.Command, error) {}, // run has the last word
+		OnUsageError:    usageError,
+		Commands:        []*cli.Command{vmCommand(), matrixCommand(), kernelsCommand(), compareCommand(), bisectCommand(), reportCommand(), completionCommand()},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if c.Args().Present() {
 				return exit{statusUsage, fmt.Errorf("%q is no command: see netrig --help", c.Args().First())}
@@ -112,6 +115,9 @@ Examples:
    go test -exec 'netrig vm --kernel debian/trixie' ./scenarios/...
    netrig matrix ./scenarios
    netrig compare before after
+   netrig bisect --good debian/trixie-backports=6.18 --bad debian/trixie-backports ./scenarios
+   NETRIG_KEEP=1 go test -artifacts -outputdir=$PWD/out ./scenarios; netrig report out
+   source <(netrig completion bash)
 
 Exit statuses of netrig itself: 64 wrong command line, 123 the tests passed but
 the kernel complained, 124 the machine ended before the tests did, 125 the tests

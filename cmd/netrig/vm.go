@@ -32,6 +32,7 @@ The kernel is one of
                              is not in the cache (kernels fetch looks for a newer)
    debian/SUITE=VERSION      a version, or the start of one: =6.18
    debian/SUITE:full         the kernel for real machines
+   debian/SUITE:arm64        for another architecture: amd64 or arm64
    FILE.deb[,FILE.deb...]    package files, all those of one kernel
    /boot/vmlinuz-RELEASE     an installed one, with /lib/modules/RELEASE
    RELEASE                   one in the cache (netrig kernels list)
@@ -41,6 +42,9 @@ NETRIG_REQUIRE=1 unless it is set, no network but their own, and the directories
 testdata of the package and of those above it in its module. Journals that
 NETRIG_JOURNAL=DIR asks for come back into DIR, one kernel to a folder.
 
+A kernel for another architecture is emulated; it wants netrig itself (--init) and
+the tests built for that, and gets none of this machine's programs.
+
 With --host-config the machine applies what this system applies when it starts:
 modprobe.d (options, blacklist, alias, and install MODULE /bin/true or false),
 modules-load.d, the sysctls below net of sysctl.d and /etc/sysctl.conf, and the
@@ -48,13 +52,20 @@ rules of /etc/nftables.conf. What can't be applied is told: a sysctl that the
 kernel does not have, a module that is not there, rules that it refuses. Tests
 that set a sysctl themselves have the last word.
 
+With --leaks they run twice, the second time silently, and the kernel is at rest
+before it is counted what it holds: namespaces, references to modules, objects in
+its caches. What is more after the second time is a complaint (status 123).
+
 Examples:
 
    go test -exec 'netrig vm --kernel debian/bookworm' ./scenarios/...
    go test -exec 'netrig vm --kernel debian/sid --host-config' ./scenarios/...
    go test -exec 'netrig vm --kernel debian/trixie-backports=6.18' -v -run TestRouter ./scenarios
    go test -exec 'netrig vm --kernel /boot/vmlinuz-6.12.107+deb13-amd64' ./...
+   go test -exec 'netrig vm --kernel debian/sid --leaks' -count=250 -run TestVethPair ./scenarios
    go test -c -o lan.test ./lan && netrig vm --kernel debian/sid ./lan.test -test.v
+   CGO_ENABLED=0 GOARCH=arm64 go build -o netrig.arm64 github.com/netrig/netrig/cmd/netrig
+   CGO_ENABLED=0 GOARCH=arm64 go test -exec "netrig vm --kernel debian/trixie:arm64 --init $PWD/netrig.arm64" ./lan
 
 Exit status: that of the tests (128 and the number of a signal that ended them),
 or 123 when they passed and the kernel complained on its console, 124 when the
@@ -76,8 +87,10 @@ func vmCommand() *cli.Command {
 			&cli.StringFlag{Name: "accel", Value: "auto", Usage: "kvm, tcg (emulation), or auto: kvm if it is seen to work"},
 			&cli.StringSliceFlag{Name: "program", Usage: "take a `PROGRAM` along, with its libraries, in addition to the usual ones"},
 			&cli.StringSliceFlag{Name: "file", Usage: "take a file or directory along, to the same `PATH`"},
+			&cli.StringFlag{Name: "init", Usage: "netrig itself, as a `FILE` built for the kernel's architecture where that is not this machine's"},
 			&cli.StringSliceFlag{Name: "without-module", Usage: "withhold a `MODULE`"},
 			&cli.StringSliceFlag{Name: "append", Usage: "a `PARAMETER` for the kernel"},
+			&cli.BoolFlag{Name: "leaks", Usage: "run the tests twice, and complain of what the kernel holds more after the second time"},
 			&cli.BoolFlag{Name: "host-config", Usage: "apply this system's sysctl.d, modules-load.d, modprobe.d and nftables.conf in the machine"},
 			&cli.StringFlag{Name: "host-root", Value: "/", Usage: "the `DIRECTORY` that is the root of the system whose configuration that is"},
 			&cli.StringFlag{Name: "console", Usage: "write all that the kernel prints to a `FILE`"},
@@ -137,6 +150,9 @@ func configOf(c *cli.Command, kernel *kernels.Kernel, cache *kernels.Cache) (*vm
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
+	if init := c.String("init"); init != "" {
+		self = init
+	}
 	dir, err := os.Getwd()
 	if err != nil {
 		return nil, err
@@ -154,7 +170,7 @@ func configOf(c *cli.Command, kernel *kernels.Kernel, cache *kernels.Cache) (*vm
 		return nil, err
 	}
 	return &vm.Config{
-		Host:   host,
+		Host: host, Leaks: c.Bool("leaks"),
 		Kernel: kernel, Self: self, Args: args, Env: os.Environ(), Dir: dir,
 		Memory: c.Int("memory"), Accel: vm.Accel(c.String("accel")),
 		Programs: c.StringSlice("program"), Files: c.StringSlice("file"),

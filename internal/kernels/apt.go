@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,12 +21,12 @@ import (
 type archive struct {
 	dir    string // holds the lists, and while they are needed, packages
 	config string // what apt is told in addition to its own configuration
-	suite  string
+	suite  *suite
 	say    func(string, ...any)
 }
 
 // openArchive brings the lists of a suite up to date.
-func (c *Cache) openArchive(ctx context.Context, suite string) (*archive, error) {
+func (c *Cache) openArchive(ctx context.Context, s *suite) (*archive, error) {
 	for _, program := range []string{"apt-get", "apt-cache"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return nil, fmt.Errorf("%s is not here, so that Debian's kernels can't be fetched: name files instead (%s)", program, Forms)
@@ -35,21 +36,27 @@ func (c *Cache) openArchive(ctx context.Context, suite string) (*archive, error)
 	if err != nil {
 		return nil, err
 	}
-	a := &archive{dir: filepath.Join(c.dir, "apt", suite), suite: suite, say: c.say}
+	a := &archive{dir: filepath.Join(c.dir, "apt", s.key()), suite: s, say: c.say}
 	a.config = filepath.Join(a.dir, "apt.conf")
 	for _, d := range []string{"lists/partial", "cache/archives/partial"} {
 		if err := os.MkdirAll(filepath.Join(a.dir, d), 0o755); err != nil {
 			return nil, err
 		}
 	}
-	for name, text := range map[string]string{"apt.conf": a.settings(), "sources.list": source.line(suite), "status": ""} {
+	for name, text := range map[string]string{"apt.conf": a.settings(), "sources.list": source.line(s.name), "status": ""} {
 		if err := os.WriteFile(filepath.Join(a.dir, name), []byte(text), 0o644); err != nil {
 			return nil, err
 		}
 	}
-	c.say("asking the archive for the packages of %s", suite)
+	// The lists are locked, so that nobody else downloads: what is there a killed
+	// process left.
+	left, _ := filepath.Glob(filepath.Join(a.dir, download+"*"))
+	for _, dir := range left {
+		os.RemoveAll(dir)
+	}
+	c.say("asking the archive for the packages of %s", s)
 	if _, err := a.run(ctx, a.dir, "apt-get", "update"); err != nil {
-		return nil, fmt.Errorf("the packages of suite %s can't be listed: %w", suite, err)
+		return nil, fmt.Errorf("the packages of suite %s can't be listed: %w", s.name, err)
 	}
 	return a, nil
 }
@@ -58,6 +65,12 @@ func (c *Cache) openArchive(ctx context.Context, suite string) (*archive, error)
 // configuration, so that the hooks in there can be left out.
 func (a *archive) settings() string {
 	at := func(name string) string { return strconv.Quote(filepath.Join(a.dir, name)) }
+	other := ""
+	if a.suite.arch != runtime.GOARCH {
+		// For packages of another architecture apt has to be a machine of that.
+		other = fmt.Sprintf(`APT::Architecture %[1]q; #clear APT::Architectures; APT::Architectures { %[1]q; };`, a.suite.arch)
+		other = strings.ReplaceAll(other, "; ", ";\n")
+	}
 	return strings.Join([]string{
 		"Dir::Etc::SourceList " + at("sources.list") + ";",
 		`Dir::Etc::SourceParts "/dev/null";`,
@@ -76,6 +89,7 @@ func (a *archive) settings() string {
 		`Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";`,
 		"#clear APT::Update;", // its hooks tidy up the machine's own state
 		"#clear DPkg::Post-Invoke;",
+		other,
 		"",
 	}, "\n")
 }
@@ -132,10 +146,13 @@ func (a *archive) packages(ctx context.Context, prefixes ...string) ([]stanza, e
 	return parseStanzas(string(text)), nil
 }
 
+// download starts the name of a directory into which packages are fetched.
+const download = "download-"
+
 // download fetches packages, checked against the signed lists, into a directory
 // that remove takes away.
 func (a *archive) download(ctx context.Context, packages []string) (debs []string, remove func(), err error) {
-	dir, err := os.MkdirTemp(a.dir, "download-")
+	dir, err := os.MkdirTemp(a.dir, download)
 	if err != nil {
 		return nil, nil, err
 	}

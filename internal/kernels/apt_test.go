@@ -119,6 +119,16 @@ func TestFetch(t *testing.T) {
 	_, err = c.Find(ctx, "debian/trixie-backports=6.19")
 	assert.ErrorContains(t, err, "suite trixie-backports has no version 6.19: it has 6.18.5-1~bpo13+1, 6.18.15-1~bpo13+1")
 
+	// What a killed process had downloaded is taken away, and nothing is left of a
+	// download that went well.
+	left := filepath.Join(c.Dir(), "apt/trixie-backports", download+"left")
+	require.NoError(t, os.MkdirAll(left, 0o755))
+	_, err = c.Available(ctx, "debian/trixie-backports")
+	require.NoError(t, err)
+	downloads, err := filepath.Glob(filepath.Join(filepath.Dir(left), download+"*"))
+	require.NoError(t, err)
+	assert.Empty(t, downloads)
+
 	// A newer one comes by Fetch; Find is content, and needs no archive.
 	newest := "6.18.16+deb13-cloud-amd64"
 	publish(t, repository, "Debian", "trixie-backports", append(debs, image(newest, "6.18.16-1~bpo13+1", ""))...)
@@ -166,15 +176,14 @@ func TestKernelsAmong(t *testing.T) {
 	} {
 		all = append(all, stanza{"Package": p, "Version": "6.1.176-1"})
 	}
-	names := func(flavour string) string {
+	names := func(flavour, arch string) string {
 		var list []string
-		for _, k := range kernelsAmong(all, &suite{flavour: flavour}) {
+		for _, k := range kernelsAmong(all, &suite{flavour: flavour, arch: arch}) {
 			list = append(list, k.Release)
 		}
 		return strings.Join(list, " ")
 	}
-	if runtime.GOARCH == "amd64" {
-		assert.Equal(t, "6.1.0-50-cloud-amd64", names("cloud"))
-		assert.Equal(t, "6.1.0-50-amd64", names("full"))
-	}
+	assert.Equal(t, "6.1.0-50-cloud-amd64", names("cloud", "amd64"))
+	assert.Equal(t, "6.1.0-50-amd64", names("full", "amd64"))
+	assert.Equal(t, "6.1.0-50-cloud-arm64", names("cloud", "arm64"))
 }

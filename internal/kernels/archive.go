@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 )
@@ -36,12 +35,12 @@ func (c *Cache) Available(ctx context.Context, text string) ([]Available, error)
 	if n.suite == nil {
 		return nil, fmt.Errorf("kernel %q: only debian/SUITE has a list of what is available", text)
 	}
-	unlock, err := c.lock("apt-" + n.suite.name)
+	unlock, err := c.lock("apt-" + n.suite.key())
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	a, err := c.openArchive(ctx, n.suite.name)
+	a, err := c.openArchive(ctx, n.suite)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +58,7 @@ func (c *Cache) Available(ctx context.Context, text string) ([]Available, error)
 // fetchSuite gets a kernel of the archive. Without refresh it is content with
 // what another process fetched by the same name in the meantime.
 func (c *Cache) fetchSuite(ctx context.Context, n name, refresh bool) (*Kernel, error) {
-	unlock, err := c.lock("apt-" + n.suite.name)
+	unlock, err := c.lock("apt-" + n.suite.key())
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +74,7 @@ func (c *Cache) fetchSuite(ctx context.Context, n name, refresh bool) (*Kernel, 
 }
 
 func (c *Cache) fetchLocked(ctx context.Context, n name) (*Kernel, error) {
-	a, err := c.openArchive(ctx, n.suite.name)
+	a, err := c.openArchive(ctx, n.suite)
 	if err != nil {
 		return nil, err
 	}
@@ -133,14 +132,14 @@ func (a *archive) kernels(ctx context.Context, s *suite) ([]Available, error) {
 		have = append(have, k.Version)
 	}
 	if len(have) == 0 {
-		return nil, fmt.Errorf("suite %s has no kernel of flavour %s for %s", s.name, s.flavour, runtime.GOARCH)
+		return nil, fmt.Errorf("suite %s has no kernel of flavour %s for %s", s.name, s.flavour, s.arch)
 	}
 	return nil, fmt.Errorf("suite %s has no version %s: it has %s", s.name, s.version, strings.Join(have, ", "))
 }
 
 // kernelsAmong picks the kernels of a flavour and version, oldest first.
 func kernelsAmong(stanzas []stanza, s *suite) (all []Available) {
-	suffix := "-" + runtime.GOARCH // Debian and Go name amd64 and arm64 alike
+	suffix := "-" + s.arch // Debian and Go name amd64 and arm64 alike
 	if s.flavour == "cloud" {
 		suffix = "-cloud" + suffix
 	}

@@ -82,8 +82,14 @@ func (c *Cache) fromFiles(ctx context.Context, n name) (*Kernel, error) {
 		if err != nil {
 			return nil, fmt.Errorf("kernel %q: %w", n.text, err)
 		}
-		files, modules = []string{image}, filepath.Join("/lib/modules", release)
-		if _, err := os.Stat(filepath.Join(modules, "kernel")); err != nil {
+		if release == "" { // an arm64 Image does not say it
+			var named bool
+			if release, named = strings.CutPrefix(filepath.Base(image), "vmlinuz-"); !named {
+				return nil, fmt.Errorf("kernel %q does not say its release: its file has to be called vmlinuz-RELEASE", n.text)
+			}
+		}
+		files = []string{image}
+		if modules, err = modulesFor(image, release); err != nil {
 			return nil, fmt.Errorf("kernel %q is %s, and its modules are missing: %w: install the package that they come in", n.text, release, err)
 		}
 	}
@@ -118,10 +124,29 @@ func (c *Cache) fromFiles(ctx context.Context, n name) (*Kernel, error) {
 	return k, c.remember(key, k)
 }
 
+// modulesFor is the directory with the modules of an installed image: where it
+// lies itself (from 6.19 on), below the directory in which its boot is, which is a
+// system's root, or below this system's own.
+func modulesFor(image, release string) (string, error) {
+	root := filepath.Dir(filepath.Dir(image))
+	var failed error
+	for _, dir := range []string{
+		filepath.Dir(image), filepath.Join(root, "lib/modules", release), filepath.Join(root, "usr/lib/modules", release), filepath.Join("/lib/modules", release),
+	} {
+		_, err := os.Stat(filepath.Join(dir, "kernel"))
+		if err == nil && filepath.Base(dir) == release {
+			return dir, nil
+		}
+		failed = err
+	}
+	return "", failed
+}
+
 // installed takes an image, its configuration when that lies next to it, and a
 // tree of modules.
 func (p *parts) installed(image, modules string) error {
 	p.modules = modules
+	p.kernel.Release = filepath.Base(modules)
 	p.kernel.Sources = []string{image, modules}
 	config := ""
 	if rest, ok := strings.CutPrefix(filepath.Base(image), "vmlinuz-"); ok {

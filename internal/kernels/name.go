@@ -3,6 +3,7 @@ package kernels
 import (
 	"fmt"
 	"regexp"
+	"runtime"
 	"strings"
 )
 
@@ -20,19 +21,32 @@ type name struct {
 type suite struct {
 	name    string // "bookworm"
 	flavour string // "cloud" or "full"
+	arch    string // "amd64", "arm64"
 	version string // or the start of one; empty for the newest
 }
 
 // String is the suite by which a user lists its kernels.
 func (s *suite) String() string {
-	if s.flavour == "cloud" {
-		return "debian/" + s.name
+	text := "debian/" + s.name
+	if s.flavour != "cloud" {
+		text += ":" + s.flavour
 	}
-	return "debian/" + s.name + ":" + s.flavour
+	if s.arch != runtime.GOARCH {
+		text += ":" + s.arch
+	}
+	return text
+}
+
+// key names the private lists of the suite.
+func (s *suite) key() string {
+	if s.arch == runtime.GOARCH {
+		return s.name
+	}
+	return s.name + "-" + s.arch
 }
 
 // Forms tells a user how kernels are named.
-const Forms = "debian/SUITE[:full][=VERSION], FILE.deb[,FILE.deb...], /boot/vmlinuz-X, or the release of a cached kernel"
+const Forms = "debian/SUITE[:full][:ARCH][=VERSION], FILE.deb[,FILE.deb...], /boot/vmlinuz-X, or the release of a cached kernel"
 
 var (
 	suitePattern   = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
@@ -49,17 +63,22 @@ func parseName(text string) (name, error) {
 	case text == "":
 		return wrong("the name is empty")
 	case strings.HasPrefix(text, "debian/"):
-		s := suite{flavour: "cloud"}
+		s := suite{flavour: "cloud", arch: runtime.GOARCH}
 		rest, version, given := strings.Cut(strings.TrimPrefix(text, "debian/"), "=")
 		if given && !versionPattern.MatchString(version) {
 			return wrong("%q is no version", version)
 		}
 		s.version = version
-		s.name = rest
-		if of, flavour, given := strings.Cut(rest, ":"); given {
-			s.name, s.flavour = of, flavour
-			if flavour != "cloud" && flavour != "full" {
-				return wrong("the flavours are cloud, the default, and full")
+		words := strings.Split(rest, ":")
+		s.name = words[0]
+		for _, w := range words[1:] {
+			switch w {
+			case "cloud", "full":
+				s.flavour = w
+			case "amd64", "arm64":
+				s.arch = w
+			default:
+				return wrong("%q is neither a flavour (cloud, the default, or full) nor an architecture (amd64, arm64)", w)
 			}
 		}
 		if !suitePattern.MatchString(s.name) {

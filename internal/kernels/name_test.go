@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -8,10 +9,12 @@ import (
 
 func TestParseName(t *testing.T) {
 	for text, want := range map[string]name{
-		"debian/bookworm":                   {suite: &suite{"bookworm", "cloud", ""}},
-		"debian/bookworm:full":              {suite: &suite{"bookworm", "full", ""}},
-		"debian/trixie-backports=6.18":      {suite: &suite{"trixie-backports", "cloud", "6.18"}},
-		"debian/sid:full=7.2.13-1~bpo13+1":  {suite: &suite{"sid", "full", "7.2.13-1~bpo13+1"}},
+		"debian/bookworm":                   {suite: &suite{"bookworm", "cloud", runtime.GOARCH, ""}},
+		"debian/bookworm:full":              {suite: &suite{"bookworm", "full", runtime.GOARCH, ""}},
+		"debian/trixie-backports=6.18":      {suite: &suite{"trixie-backports", "cloud", runtime.GOARCH, "6.18"}},
+		"debian/sid:full=7.2.13-1~bpo13+1":  {suite: &suite{"sid", "full", runtime.GOARCH, "7.2.13-1~bpo13+1"}},
+		"debian/trixie:arm64":               {suite: &suite{"trixie", "cloud", "arm64", ""}},
+		"debian/trixie:full:amd64=6.12":     {suite: &suite{"trixie", "full", "amd64", "6.12"}},
 		"a.deb":                             {debs: []string{"a.deb"}},
 		"dir/a.deb,b.deb":                   {debs: []string{"dir/a.deb", "b.deb"}},
 		"/boot/vmlinuz-6.1.0-7-cloud-amd64": {image: "/boot/vmlinuz-6.1.0-7-cloud-amd64"},
@@ -29,13 +32,13 @@ func TestParseName(t *testing.T) {
 		"debian/Sid":          "is no suite",
 		"debian/sid=":         `"" is no version`,
 		"debian/sid=-o":       `"-o" is no version`,
-		"debian/sid:realtime": "the flavours are cloud, the default, and full",
+		"debian/sid:realtime": `"realtime" is neither a flavour (cloud, the default, or full) nor an architecture (amd64, arm64)`,
 		"bookworm":            "it is none of the forms",
 		"a.rpm,b.deb":         `"a.rpm" is no .deb`,
 	} {
 		_, err := parseName(text)
 		if assert.ErrorContains(t, err, want, text) {
-			assert.ErrorContains(t, err, "debian/SUITE[:full][=VERSION], FILE.deb")
+			assert.ErrorContains(t, err, "debian/SUITE[:full][:ARCH][=VERSION], FILE.deb")
 		}
 	}
 }

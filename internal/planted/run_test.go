@@ -11,8 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strings"
 	"sync"
 	"testing"
 
@@ -99,25 +97,6 @@ func boot(t *testing.T, run string, alter change) *journal.Folder {
 	f, err := journal.Read(journals)
 	require.NoError(t, err, "%s", &out)
 	return f
-}
-
-// only are the journals of the tests that a pattern of -run is about.
-func only(f *journal.Folder, pattern string) *journal.Folder {
-	kept := &journal.Folder{Path: f.Path, Processes: f.Processes}
-	for _, t := range f.Tests {
-		for one := range strings.SplitSeq(pattern, "|") {
-			parts, names := strings.Split(one, "/"), strings.Split(t.Name, "/")
-			matches := len(parts) <= len(names)
-			for i := 0; matches && i < len(parts); i++ {
-				matches, _ = regexp.MatchString("^"+parts[i], names[i])
-			}
-			if matches {
-				kept.Tests = append(kept.Tests, t)
-				break
-			}
-		}
-	}
-	return kept
 }
 
 // differences are those of two sets of journals.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -28,11 +29,19 @@ const probeLimit = 8 * time.Second
 // one. What was seen holds until this machine's next boot.
 func (c *Config) accelerator(ctx context.Context, p platform, qemu string) (Accel, error) {
 	switch c.Accel {
-	case KVM, TCG:
-		return c.Accel, nil
+	case KVM:
+		if c.Kernel.Arch != runtime.GOARCH {
+			return "", fmt.Errorf("kvm runs kernels for this machine's processor (%s), and this one is for %s: use tcg or auto", runtime.GOARCH, c.Kernel.Arch)
+		}
+		return KVM, nil
+	case TCG:
+		return TCG, nil
 	case Auto, "":
 	default:
 		return "", fmt.Errorf("acceleration %q is unknown: use kvm, tcg or auto", c.Accel)
+	}
+	if c.Kernel.Arch != runtime.GOARCH {
+		return TCG, nil // the processor is another
 	}
 	device, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
 	if err != nil {

@@ -21,17 +21,18 @@ type archive struct {
 	w    *cpio.Writer
 	buf  *bufio.Writer
 	done map[string]bool // paths inside
+	arch string          // of the machine, as Go calls it
 }
 
 // newArchive writes to a file without a name, so that nothing is left of it.
-func newArchive() (*archive, *os.File, error) {
+func newArchive(arch string) (*archive, *os.File, error) {
 	fd, err := unix.MemfdCreate("netrig-initramfs", unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, nil, fmt.Errorf("make a file for the initramfs: %w", err)
 	}
 	f := os.NewFile(uintptr(fd), "initramfs")
 	buf := bufio.NewWriterSize(f, 1<<20)
-	return &archive{w: cpio.NewWriter(buf), buf: buf, done: map[string]bool{"/": true}}, f, nil
+	return &archive{w: cpio.NewWriter(buf), buf: buf, done: map[string]bool{"/": true}, arch: arch}, f, nil
 }
 
 func (a *archive) close() error {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/cavaliergopher/cpio"
@@ -18,7 +19,7 @@ import (
 // directories.
 func entries(t *testing.T, fill func(*archive)) map[string]string {
 	t.Helper()
-	a, f, err := newArchive()
+	a, f, err := newArchive(runtime.GOARCH)
 	require.NoError(t, err)
 	defer f.Close()
 	fill(a)
@@ -82,7 +83,7 @@ func TestPrograms(t *testing.T) {
 	})
 	self, err := os.Executable() // by its name: the loader would take /proc/self/exe for itself
 	require.NoError(t, err)
-	loader, err := loaderOf(self)
+	loader, err := loaderOf(self, runtime.GOARCH)
 	require.NoError(t, err)
 	sh, err := findProgram("sh")
 	require.NoError(t, err)
@@ -90,13 +91,13 @@ func TestPrograms(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, got, real[1:])
 	if loader != "" {
-		libraries, err := librariesOf(self)
+		libraries, err := librariesOf(self, runtime.GOARCH)
 		require.NoError(t, err)
 		assert.Contains(t, libraries, loader)
 		assert.Greater(t, len(libraries), 1)
 	}
 	text := filepath.Join(t.TempDir(), "text")
 	require.NoError(t, os.WriteFile(text, []byte("not a program\n"), 0o755))
-	_, err = loaderOf(text)
+	_, err = loaderOf(text, runtime.GOARCH)
 	assert.ErrorContains(t, err, "is no program: neither ELF nor a script")
 }

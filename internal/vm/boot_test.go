@@ -270,3 +270,51 @@ func TestJournalsComeBack(t *testing.T) {
 		assert.Equal(t, want, string(got))
 	}
 }
+
+// A machine that stands still is a hang, and qemu is gone after it; so is one
+// whose qemu was killed.
+func TestStopped(t *testing.T) {
+	for signal, want := range map[syscall.Signal]string{
+		syscall.SIGSTOP: " hangs: nothing was heard from the machine for ",
+		syscall.SIGKILL: "the machine ended before the tests did (qemu: signal: killed)",
+	} {
+		b := newBox(t, `echo ready; sleep 1000`)
+		b.limits = limits{boot: 2 * time.Minute, silence: 5 * time.Second}
+		b.Stdout = writer(func([]byte) {
+			for _, pid := range qemus(t) {
+				_ = syscall.Kill(pid, signal)
+			}
+		})
+		crash := b.crash(t)
+		assert.Contains(t, crash.Why, want)
+		assert.True(t, crash.Started)
+		assert.Empty(t, qemus(t))
+	}
+}
+
+// A module that tests need and that the machine has not got is named by them.
+func TestModuleMissing(t *testing.T) {
+	b := newBox(t, `ip link add d0 type dummy || echo failed`)
+	b.Without = []string{"dummy"}
+	b.run(t)
+	assert.Equal(t, "failed\n", b.stdout.String())
+	assert.Contains(t, b.stderr.String(), "Unknown device type")
+}
+
+// What a second run of the tests leaves in the kernel is a complaint; tests that
+// take all away with them have none.
+func TestLeaks(t *testing.T) {
+	b := newBox(t, `echo run; unshare -n sh -c 'ip link add v0 type veth peer name v1; ip link set v0 up'`)
+	b.Leaks = true
+	r := b.run(t)
+	assert.Empty(t, r.Complaints)
+	assert.Equal(t, "run\n", b.stdout.String(), "the second run is silent")
+
+	b = newBox(t, `f=$(mktemp /run/left.XXXXXX); unshare -n mount --bind /proc/self/ns/net $f
+ip link add left$$ type bridge; modprobe -q nf_conntrack`)
+	b.Leaks = true
+	r = b.run(t)
+	assert.NotEmpty(t, r.Leaks)
+	assert.Equal(t, r.Leaks, r.Complaints)
+	assert.Regexp(t, "^left behind: 1 network namespaces ", r.Leaks[0])
+}

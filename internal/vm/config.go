@@ -10,7 +10,8 @@ import (
 // Config is what to run, and where.
 type Config struct {
 	Kernel *kernels.Kernel
-	// Self is the netrig program, which becomes the machine's first process.
+	// Self is the netrig program, which becomes the machine's first process: built
+	// for the kernel's architecture.
 	Self string
 	// Args are the test binary and its arguments.
 	Args []string
@@ -31,6 +32,9 @@ type Config struct {
 	Without []string
 	// Append are more parameters of the kernel.
 	Append []string
+	// Leaks runs the tests twice, and complains of what the kernel holds more after
+	// the second time than after the first.
+	Leaks bool
 	// Host is the configuration of a system that the machine applies before the
 	// tests; nil for none.
 	Host *hostconfig.Config

@@ -16,6 +16,21 @@ type console struct {
 	complaints []string
 	oops       []string // the first report of a crash, whole
 	inOops     bool
+	copyFailed error // the first error of copy
+}
+
+// forgiving writes as long as that works: who can't write the copy of a console
+// must still read it, or the machine stops when its end of the line is full.
+type forgiving struct {
+	to     io.Writer
+	failed *error
+}
+
+func (f *forgiving) Write(b []byte) (int, error) {
+	if *f.failed == nil {
+		_, *f.failed = f.to.Write(b)
+	}
+	return len(b), nil
 }
 
 const (
@@ -39,7 +54,7 @@ var (
 // read goes on until the machine's end.
 func (c *console) read(from io.Reader) {
 	if c.copy != nil {
-		from = io.TeeReader(from, c.copy)
+		from = io.TeeReader(from, &forgiving{to: c.copy, failed: &c.copyFailed})
 	}
 	r := bufio.NewReader(from)
 	for {

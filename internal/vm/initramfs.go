@@ -32,7 +32,7 @@ var loadedFirst = []string{"br_netfilter"}
 // initramfs writes the archive for a machine. Without arguments the machine only
 // says hello.
 func (c *Config) initramfs(accel Accel) (*os.File, error) {
-	a, f, err := newArchive()
+	a, f, err := newArchive(c.Kernel.Arch)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,11 @@ func (a *archive) base(c *Config) error {
 		return fmt.Errorf("the machine's first process: %w", err)
 	}
 	// None if it was built with CGO_ENABLED=0: its start is then shorter.
-	libraries, err := librariesOf(c.Self)
+	libraries, err := librariesOf(c.Self, a.arch)
+	var other *otherArch
+	if errors.As(err, &other) {
+		return fmt.Errorf("the machine's first process, netrig itself: %w, and name it (--init)", err)
+	}
 	if err != nil {
 		return fmt.Errorf("the machine's first process: %w", err)
 	}
@@ -177,6 +181,7 @@ func (a *archive) tests(c *Config, r *wire.Run) error {
 	r.Args = append([]string{binary}, withoutTestLog(c.Args[1:])...)
 	r.Dir = c.Dir
 	r.Merged = c.Stdout == c.Stderr
+	r.Leaks = c.Leaks
 	r.Env = insideEnv(c.Env, c.Memory)
 	r.Return = returns(c)
 

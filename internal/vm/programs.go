@@ -54,6 +54,9 @@ func (a *archive) addPrograms(asked []string) error {
 			return fmt.Errorf("program %s: %w", name, err)
 		}
 	}
+	if a.arch != runtime.GOARCH {
+		return nil // those of this machine are for its own processor
+	}
 	for _, name := range usualPrograms {
 		if err := a.addProgram(name); err != nil && !errors.Is(err, exec.ErrNotFound) {
 			return fmt.Errorf("program %s: %w", name, err)
@@ -131,7 +134,7 @@ func (a *archive) carryProgram(file string) error {
 		}
 		return a.carryProgram(words[0])
 	}
-	libraries, err := librariesOf(real)
+	libraries, err := librariesOf(real, a.arch)
 	if err != nil {
 		return err
 	}
@@ -149,17 +152,20 @@ var known sync.Map // of path to func() ([]string, error)
 
 // librariesOf are the shared libraries of a program, its loader included: none
 // for a static one.
-func librariesOf(program string) ([]string, error) {
-	ask, _ := known.LoadOrStore(program, sync.OnceValues(func() ([]string, error) { return askLoader(program) }))
+func librariesOf(program, arch string) ([]string, error) {
+	ask, _ := known.LoadOrStore(arch+" "+program, sync.OnceValues(func() ([]string, error) { return askLoader(program, arch) }))
 	return ask.(func() ([]string, error))()
 }
 
 // askLoader asks the loader itself, since only that knows all its ways of finding
 // libraries (ld.so(8), --list).
-func askLoader(program string) ([]string, error) {
-	loader, err := loaderOf(program)
+func askLoader(program, arch string) ([]string, error) {
+	loader, err := loaderOf(program, arch)
 	if err != nil || loader == "" {
 		return nil, err
+	}
+	if arch != runtime.GOARCH {
+		return nil, fmt.Errorf("%s is linked to libraries, and those for %s are not here: build it with CGO_ENABLED=0", program, arch)
 	}
 	cmd := exec.Command(loader, "--list", program)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "LD_PRELOAD=")
@@ -184,7 +190,7 @@ func askLoader(program string) ([]string, error) {
 }
 
 // loaderOf is the loader that a binary asks for; "" for a static one.
-func loaderOf(program string) (string, error) {
+func loaderOf(program, arch string) (string, error) {
 	f, err := elf.Open(program)
 	var path *fs.PathError
 	if errors.As(err, &path) {
@@ -194,8 +200,8 @@ func loaderOf(program string) (string, error) {
 		return "", fmt.Errorf("%s is no program: neither ELF nor a script", program)
 	}
 	defer f.Close()
-	if arch := goArch(f.Machine); arch != runtime.GOARCH {
-		return "", fmt.Errorf("%s is built for %s, and the machine is %s: build it with GOARCH=%s", program, arch, runtime.GOARCH, runtime.GOARCH)
+	if of := goArch(f.Machine); of != arch {
+		return "", &otherArch{program, of, arch}
 	}
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_INTERP {
@@ -207,6 +213,13 @@ func loaderOf(program string) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// otherArch is a program that can't run in the machine.
+type otherArch struct{ program, of, want string }
+
+func (o *otherArch) Error() string {
+	return fmt.Sprintf("%s is built for %s, and the machine is %s: build it with GOARCH=%s", o.program, o.of, o.want, o.want)
 }
 
 func goArch(m elf.Machine) string {

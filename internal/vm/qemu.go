@@ -2,8 +2,9 @@ package vm
 
 import (
 	"fmt"
+	"maps"
 	"os/exec"
-	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -30,6 +31,9 @@ type platform struct {
 	qemu, debian string // the program, and the package that it is in
 	machine, cpu string
 	console      string
+	serial       []string // of qemu, for the second serial line
+	port         string   // of qemu, for the virtio port's bus
+	tcg          []option // parameters of the kernel under emulation
 }
 
 var platforms = map[string]platform{
@@ -40,13 +44,27 @@ var platforms = map[string]platform{
 		// emulation. "max" is slower.
 		cpu:     "qemu64,-cx16",
 		console: "ttyS0",
+		serial:  []string{"-serial", "chardev:serial"},
+		port:    "virtio-serial-pci",
+		tcg: []option{
+			opt("the check of the clock against others fails when qemu was off its processor", "tsc=reliable"),
+			opt("so does that of the timer's interrupt, by a panic: \"IO-APIC + timer doesn't work\"", "no_timer_check"),
+		},
+	},
+	"arm64": {
+		qemu: "qemu-system-aarch64", debian: "qemu-system-arm",
+		machine: "virt,gic-version=2", // of gic 3 the kernel saves and restores more
+		cpu:     "cortex-a57",         // "max" has features that are slow to emulate
+		console: "ttyAMA0",
+		serial:  []string{"-device", "pci-serial,chardev=serial"}, // the board has one line only
+		port:    "virtio-serial-device",                           // its bus needs no PCI
 	},
 }
 
 func platformOf(arch string) (platform, error) {
 	p, ok := platforms[arch]
-	if !ok || arch != runtime.GOARCH {
-		return p, fmt.Errorf("kernels for %s can't be run: this netrig is built for %s, and its machines are too", arch, runtime.GOARCH)
+	if !ok {
+		return p, fmt.Errorf("kernels for %s can't be run: netrig knows machines for %s", arch, strings.Join(slices.Sorted(maps.Keys(platforms)), " and "))
 	}
 	return p, nil
 }
@@ -80,14 +98,14 @@ func qemuOptions(p platform, accel Accel, kernel string, memory int, parameters 
 		opt("read through a descriptor: the file has no name, and so can't be left behind", "-initrd", fmt.Sprintf("/proc/self/fd/%d", fdArchive)),
 		opt("how the kernel is to start", "-append", strings.Join(flatten(parameters), " ")),
 		opt("the console, read by netrig", "-chardev", fmt.Sprintf("socket,id=console,fd=%d", fdConsole), "-serial", "chardev:console"),
-		opt("the way for results when there is no virtio", "-chardev", fmt.Sprintf("socket,id=serial,fd=%d", fdSerial), "-serial", "chardev:serial"),
+		opt("the way for results when there is no virtio", append([]string{"-chardev", fmt.Sprintf("socket,id=serial,fd=%d", fdSerial)}, p.serial...)...),
 		opt("the usual way for results: binary, fast", "-chardev", fmt.Sprintf("socket,id=port,fd=%d", fdPort),
-			"-device", "virtio-serial-pci", "-device", "virtserialport,chardev=port,name=netrig"),
+			"-device", p.port, "-device", "virtserialport,chardev=port,name=netrig"),
 	}
 }
 
 // kernelParameters are the kernel's.
-func kernelParameters(p platform, accel Accel, more []string) []option {
+func kernelParameters(p platform, accel Accel, leaks bool, more []string) []option {
 	all := []option{
 		opt("where the kernel's messages go", "console="+p.console),
 		opt("warnings and worse, from the start", "loglevel=5"),
@@ -107,9 +125,11 @@ func kernelParameters(p platform, accel Accel, more []string) []option {
 				"rcupdate.rcu_cpu_stall_timeout=120", "watchdog_thresh=60"),
 			opt("programs and libraries at the same addresses each time are translated once: /bin/true takes 9 ms instead of 30", "norandmaps"),
 			opt("the kernel's trials of its own ciphers take up to a second", "cryptomgr.notests"),
-			opt("the check of the clock against others fails when qemu was off its processor", "tsc=reliable"),
-			opt("so does that of the timer's interrupt, by a panic: \"IO-APIC + timer doesn't work\"", "no_timer_check"),
 		)
+		all = append(all, p.tcg...)
+	}
+	if leaks {
+		all = append(all, opt("each of the kernel's caches under its own name, to tell what is left in which", "slab_nomerge"))
 	}
 	if len(more) > 0 {
 		all = append(all, opt("asked for by the caller", more...))

@@ -62,14 +62,30 @@ func TestCannot(t *testing.T) {
 		_, err := Run(context.Background(), c, nil)
 		assert.EqualError(t, err, "qemu-system-x86_64 not found: apt-get install qemu-system-x86")
 	})
+	t.Run("no qemu for arm64", func(t *testing.T) {
+		c := fakeConfig(t)
+		c.Kernel.Arch = "arm64"
+		t.Setenv("PATH", t.TempDir())
+		_, err := Run(context.Background(), c, nil)
+		assert.EqualError(t, err, "qemu-system-aarch64 not found: apt-get install qemu-system-arm")
+	})
+	if runtime.GOARCH != "amd64" {
+		t.Skip("the rest is told of an amd64 machine")
+	}
+	self, err := os.Executable()
+	require.NoError(t, err)
 	bin := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(bin, "qemu-system-x86_64"), []byte("#!/bin/sh\n"), 0o755))
+	for _, name := range []string{"qemu-system-x86_64", "qemu-system-aarch64"} {
+		require.NoError(t, os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"), 0o755))
+	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	for _, tt := range []struct {
 		want   string
 		change func(*Config)
 	}{
-		{"kernels for arm64 can't be run", func(c *Config) { c.Kernel.Arch = "arm64" }},
+		{"kernels for riscv64 can't be run: netrig knows machines for amd64 and arm64", func(c *Config) { c.Kernel.Arch = "riscv64" }},
+		{"netrig itself: " + self + " is built for amd64, and the machine is arm64: build it with GOARCH=arm64, and name it (--init)", func(c *Config) { c.Kernel.Arch = "arm64" }},
+		{"kvm runs kernels for this machine's processor (amd64), and this one is for arm64: use tcg or auto", func(c *Config) { c.Kernel.Arch, c.Accel = "arm64", KVM }},
 		{`acceleration "xen" is unknown: use kvm, tcg or auto`, func(c *Config) { c.Accel = "xen" }},
 		{"module sctp can't be withheld", func(c *Config) { c.Without = []string{"sctp"} }},
 		{"program no-such-program: executable file not found in $PATH: install it here", func(c *Config) { c.Programs = []string{"no-such-program"} }},

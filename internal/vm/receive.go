@@ -33,9 +33,10 @@ type receiver struct {
 
 // incoming is a file that a stream is bringing.
 type incoming struct {
-	path string
-	file *os.File
-	left int64
+	path  string
+	file  *os.File
+	left  int64
+	whole func() // called when it is
 }
 
 func newReceiver(c *Config) *receiver {
@@ -146,13 +147,17 @@ func (r *receiver) open(f *incoming, content []byte) error {
 		if err != nil {
 			return fmt.Errorf("bring back a file of the tests: %w", err)
 		}
-		*f = incoming{head.Path, file, head.Size}
-		r.mu.Lock()
-		r.files = append(r.files, head.Path)
-		r.mu.Unlock()
+		*f = incoming{head.Path, file, head.Size, func() { r.brought(head.Path) }}
 		return f.closeIfWhole()
 	}
 	return fmt.Errorf("the machine sent %s, which nobody asked for", head.Path)
+}
+
+// brought notes a file that is whole.
+func (r *receiver) brought(path string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.files = append(r.files, path)
 }
 
 func (f *incoming) data(content []byte) error {
@@ -161,8 +166,7 @@ func (f *incoming) data(content []byte) error {
 	}
 	f.left -= int64(len(content))
 	if _, err := io.Copy(f.file, bytes.NewReader(content)); err != nil {
-		f.file.Close()
-		f.file = nil
+		f.remove()
 		return fmt.Errorf("bring back a file of the tests: %w", err)
 	}
 	return f.closeIfWhole()
@@ -174,6 +178,9 @@ func (f *incoming) closeIfWhole() error {
 	}
 	err := f.file.Close()
 	f.file = nil
+	if err == nil {
+		f.whole()
+	}
 	return err
 }
 
@@ -182,7 +189,14 @@ func (f *incoming) drop() error {
 	if f.file == nil {
 		return nil
 	}
-	err := errors.Join(fmt.Errorf("bring back %s: its last %d bytes did not come", f.path, f.left), f.file.Close())
+	f.remove()
+	return fmt.Errorf("bring back %s: its last %d bytes did not come", f.path, f.left)
+}
+
+// remove takes away a file that is not whole: a half profile, or golden file, must
+// not be taken for one.
+func (f *incoming) remove() {
+	f.file.Close()
+	os.Remove(f.file.Name())
 	f.file = nil
-	return err
 }

@@ -31,6 +31,7 @@ type Result struct {
 	// a sound kernel does not print: WARN, BUG, stalls.
 	Complaints []string
 	Oops       []string
+	Leaks      []string // what the kernel held more after a second run of the tests; among Complaints too
 	Files      []string // that were brought back
 	Told       []string // what of Config.Host the machine could not apply, and why
 	Modules    []string // that the kernel had loaded in the end
@@ -87,7 +88,7 @@ func (c *Config) run(ctx context.Context, p platform, qemu string, accel Accel, 
 		return nil, err
 	}
 	defer archive.Close()
-	options := qemuOptions(p, accel, c.Kernel.Image(), c.Memory, kernelParameters(p, accel, c.Append))
+	options := qemuOptions(p, accel, c.Kernel.Image(), c.Memory, kernelParameters(p, accel, c.Leaks, c.Append))
 	begin := time.Now()
 	m, err := start(qemu, flatten(options), archive)
 	if err != nil {
@@ -202,6 +203,10 @@ func (w *watch) ended(e wire.End) (*Result, error) {
 		Boot: *w.boot, Status: e.Status, Signal: syscall.Signal(e.Signal), Modules: e.Modules, Memory: e.Memory,
 		Complaints: w.console.complaints, Oops: w.console.oops, Files: w.receiver.files, Told: w.receiver.told,
 	}
+	if e.Before != nil && e.After != nil {
+		r.Leaks = grown(*e.Before, *e.After)
+		r.Complaints = append(r.Complaints, r.Leaks...)
+	}
 	if r.Signal == syscall.SIGKILL && w.console.says("Out of memory") {
 		return r, &Crash{
 			Started: true,
@@ -209,5 +214,9 @@ func (w *watch) ended(e wire.End) (*Result, error) {
 			Do:      fmt.Sprintf("give it more (--memory %d)", 2*w.config.Memory),
 		}
 	}
-	return r, errors.Join(w.receiver.errs...)
+	errs := w.receiver.errs
+	if w.console.copyFailed != nil {
+		errs = append(errs, fmt.Errorf("write what the kernel prints: %w", w.console.copyFailed))
+	}
+	return r, errors.Join(errs...)
 }

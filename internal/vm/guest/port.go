@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -13,11 +14,16 @@ import (
 	"github.com/netrig/netrig/internal/vm/wire"
 )
 
+// What the outside gives a machine of this architecture (internal/vm/qemu.go):
+// the bus of the port, and the second serial line.
+var bus, secondLine = map[string]string{"amd64": "virtio_pci", "arm64": "virtio_mmio"}[runtime.GOARCH],
+	map[string]string{"amd64": "/dev/ttyS1", "arm64": "/dev/ttyS0"}[runtime.GOARCH]
+
 // openPort opens the way to the outside: the virtio port, or the second serial
 // line when a kernel has no driver for that.
 func openPort(m *modules) (f *os.File, serial bool, err error) {
 	// Built in on some kernels, and not needed on others: what counts is the port.
-	errs := errors.Join(m.load("virtio_pci", ""), m.load("virtio_console", ""))
+	errs := errors.Join(m.load(bus, ""), m.load("virtio_console", ""))
 	// The device tells its ports' names a moment after it is there, and nothing
 	// but the file appears then.
 	for end := time.Now().Add(2 * time.Second); time.Now().Before(end) && errs == nil; time.Sleep(time.Millisecond) {
@@ -31,7 +37,7 @@ func openPort(m *modules) (f *os.File, serial bool, err error) {
 			}
 		}
 	}
-	if f, err = os.OpenFile("/dev/ttyS1", os.O_RDWR|unix.O_NOCTTY, 0); err == nil {
+	if f, err = os.OpenFile(secondLine, os.O_RDWR|unix.O_NOCTTY, 0); err == nil {
 		err = raw(f)
 	}
 	if err != nil {

@@ -62,6 +62,9 @@ type Run struct {
 	Beat int64
 	// Scale is the least factor for deadlines of the tests (NETRIG_TIMEOUT_SCALE).
 	Scale float64
+	// Leaks: the tests are run a second time, and it is told what the kernel holds
+	// after each.
+	Leaks bool
 	// Host is applied before the tests; nil for nothing.
 	Host *Host
 }
@@ -97,6 +100,9 @@ type End struct {
 	Core    bool     // whether they dumped core
 	Modules []string // that the kernel had loaded in the end
 	Memory  int64    // bytes that were in use at most, of the tests (their peak resident size)
+	// Before and After are what the kernel held after the first run of the tests, and
+	// after the second, if they were run twice (Run.Leaks).
+	Before, After *Left
 }
 
 const maxRecord = 1 << 20
@@ -197,3 +203,12 @@ type Modprobe struct {
 	// Disabled modules are not loaded at all. To ask for one succeeds, or fails.
 	Disabled map[string]bool
 }
+
+// Left is what the kernel holds when nothing runs.
+type Left struct {
+	Slabs   map[string]Slab // by the name of the cache
+	Modules map[string]int  // references to each that is loaded
+}
+
+// Slab is one of the kernel's caches of objects.
+type Slab struct{ Objects, Size int } // Size of one, in bytes
