@@ -21,10 +21,12 @@ type socket struct {
 	buffer []byte
 }
 
-// space is room for the largest message there is.
+// space is room for an answer to the probe, or for an ICMP error about it (at
+// most 1280 bytes: RFC 4443, section 2.4). What is longer is about something
+// else.
 func (s *socket) space() []byte {
 	if s.buffer == nil {
-		s.buffer = make([]byte, 65536)
+		s.buffer = make([]byte, s.probe.size+2048)
 	}
 	return s.buffer
 }
