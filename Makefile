@@ -17,15 +17,16 @@ SOAK ?= 1000
 baselines := debian/bullseye,debian/bookworm,debian/bookworm:full,debian/trixie,debian/trixie-backports=6.18,debian/sid,debian/trixie-backports
 # How often each contender of make bench has its turn; without, 10, of the short form 3.
 ROUNDS ?=
-# The packages with benchmarks of parts (bench has the contest).
+# The packages with benchmarks of parts (bench has the contest), and those that bench-compare runs.
 parts = $(if $(filter ./...,$(PKG)),./assert ./capture ./harness ./internal/... ./scenarios,$(PKG))
+hot   := ^Benchmark(New|Do|Veth|State|Address|Route|Neighbor|Connect|Ready|FirstRule|FurtherRule|Ping|Matrix|Drain10|Read|Decode|Follow1000)$$
 
 tools := internal/tools
 soaking = go -C $(tools) build -buildvcs=false -o $(CURDIR)/$(OUT)/soak ./soak && $(OUT)/soak -out='$(ARTIFACTS)/soak' $(if $(RUN),-run='$(RUN)')
 suite := WHO=$(WHO) ARTIFACTS='$(ARTIFACTS)' $(tools)/test.sh $(if $(RUN),-run '$(RUN)')
 
 .DEFAULT_GOAL := help
-.PHONY: help test vm regressions matrix baseline kernels-page race stress bench bench-short microbench benchstat cover fuzz soak soak-short docs lint fmt packages clean
+.PHONY: help test vm regressions matrix baseline kernels-page race stress bench bench-short microbench bench-compare benchstat cover fuzz soak soak-short docs lint fmt packages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +72,9 @@ bench-short: ## The short form of bench: small sizes, printed and not written; s
 
 microbench: ## Benchmarks of the parts, as whoever calls (make -s microbench COUNT=10 > new.txt)
 	@go test -run '^$$' -bench '$(or $(RUN),.)' -benchmem -count=$(COUNT) $(parts)
+
+bench-compare: ## Benchmarks of the parts at BASE=<commit> and now, by turns, side by side by benchstat
+	@ROUNDS='$(ROUNDS)' $(tools)/bench-compare.sh '$(BASE)' '$(or $(RUN),$(hot))' $(parts)
 
 benchstat: ## Compare two runs of microbench (make benchstat OLD=old.txt NEW=new.txt)
 	@go tool -modfile=$(tools)/go.mod benchstat $(OLD) $(NEW)

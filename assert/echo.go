@@ -36,13 +36,18 @@ func newEcho(p *probe) (*echo, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &echo{socket: s, payload: make([]byte, p.size)}
+	return echoThrough(s), nil
+}
+
+// echoThrough is an echo by a socket that is there.
+func echoThrough(s *socket) *echo {
+	e := &echo{socket: s, payload: make([]byte, s.probe.size)}
 	random := make([]byte, 2+len(e.payload))
 	_, _ = rand.Read(random) // never fails (crypto/rand)
 	e.id = int(binary.BigEndian.Uint16(random))
 	// Random, so that nothing else in the lab is taken for this echo.
 	copy(e.payload, random[2:])
-	return e, nil
+	return e
 }
 
 func (e *echo) send() error {
@@ -58,7 +63,7 @@ func (e *echo) send() error {
 }
 
 func (e *echo) answer(d time.Duration) (answer, bool) {
-	buf := make([]byte, 65536)
+	buf := e.space()
 	for until := time.Now().Add(d); ; {
 		if !e.readable(time.Until(until)) {
 			return answer{}, false

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/netrig/netrig/harness"
 )
@@ -27,18 +26,22 @@ func Matrix(t testing.TB, nodes []*harness.Node, want func(from, to *harness.Nod
 	if slices.Contains(nodes, nil) {
 		fatalf(t, "netrig: Matrix: node %d of %d is nil", slices.Index(nodes, nil)+1, len(nodes))
 	}
-	if err := neighborRoom(nodes); err != nil {
-		fatalf(t, "netrig: Matrix: %v", err)
-	}
 	addresses := map[*harness.Node][]netip.Addr{}
 	for _, n := range nodes {
 		addresses[n] = n.Addresses()
+	}
+	if err := neighborRoom(nodes, addresses); err != nil {
+		fatalf(t, "netrig: Matrix: %v", err)
+	}
+	for _, n := range nodes {
 		if len(addresses[n]) == 0 {
 			fatalf(t, "netrig: Matrix: node %s has no address that others could ask", n)
 		}
 	}
 	m := newGrid(nodes)
 	for i, from := range nodes {
+		r := newRow(from)
+		defer r.close() // where the test ends in mid-row
 		for j, to := range nodes {
 			if i == j {
 				continue
@@ -50,7 +53,7 @@ func Matrix(t testing.TB, nodes []*harness.Node, want func(from, to *harness.Nod
 				if !hasFamily(addresses[from], a) {
 					continue
 				}
-				e := matrixProbe(t, from, a)
+				e := r.ask(t, a, expected)
 				seen, asked = e.Cause, true
 				if met := expected.Kind == Reached.Kind && e.reached() || expected.Kind != Reached.Kind && !e.reached() && expected.met(e.Cause, from.Lab()); !met {
 					m.misses = append(m.misses, fmt.Sprintf("%s > %s (%s): %s, want %s", from, to, a, e.Cause, expected))
@@ -67,6 +70,7 @@ func Matrix(t testing.TB, nodes []*harness.Node, want func(from, to *harness.Nod
 				m.wrong[i][j], m.observed[i][j] = true, "family"
 			}
 		}
+		r.close()
 	}
 	if len(m.misses) > 0 {
 		why := crowded(nodes[0], addresses[nodes[0]][0].String())
@@ -75,22 +79,6 @@ func Matrix(t testing.TB, nodes []*harness.Node, want func(from, to *harness.Nod
 		}
 		fatalf(t, "%d of %d pairs are not as demanded:\n    %s\n%s%s", len(m.misses), len(nodes)*(len(nodes)-1), strings.Join(m.misses, "\n    "), m, why)
 	}
-}
-
-func matrixProbe(t testing.TB, from *harness.Node, a netip.Addr) *Exchange {
-	t.Helper()
-	p, err := newProbe(from, a.String(), nil)
-	if err == nil {
-		p.plain = false // thousands of pings, each to its end at once
-		began := time.Now()
-		var e *Exchange
-		if e, err = p.run(); err == nil {
-			noteExchange("Matrix", began, e)
-			return e
-		}
-	}
-	fatalf(t, "netrig: Matrix: node %s: reach %s: %v", from, a, err)
-	panic("unreachable")
 }
 
 func hasFamily(own []netip.Addr, a netip.Addr) bool {
@@ -104,7 +92,7 @@ func hasFamily(own []netip.Addr, a netip.Addr) bool {
 
 // neighborRoom refuses a matrix whose neighbours would not fit into the
 // kernel's table.
-func neighborRoom(nodes []*harness.Node) error {
+func neighborRoom(nodes []*harness.Node, addresses map[*harness.Node][]netip.Addr) error {
 	limit := nodes[0].Lab().NeighborTable(false).Limit
 	permanent := map[string]map[netip.Addr]bool{}
 	for _, n := range nodes {
@@ -121,7 +109,7 @@ func neighborRoom(nodes []*harness.Node) error {
 			if from == to {
 				continue
 			}
-			for _, a := range to.Addresses() {
+			for _, a := range addresses[to] {
 				for _, s := range segments {
 					if s.Contains(a) && !permanent[from.Name()][a] {
 						needed++

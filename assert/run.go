@@ -66,14 +66,22 @@ func (p *probe) run() (*Exchange, error) {
 		}
 	}
 	a.close()
-	if e.Cause.Kind == Silence.Kind && overflowed(lab.NeighborTable(p.target.addr.Is6())) != "" {
-		return nil, errors.New("no reply, which proves nothing: what needs an entry that does not fit is lost without a word")
+	if err := p.conclude(e); err != nil {
+		return nil, err
 	}
-	remember(e)
 	if p.count > 1 {
 		e.Window = lab.Recording().Window(start, lab.Recording().Mark())
 	}
 	return e, nil
+}
+
+// conclude refuses a silence that proves nothing.
+func (p *probe) conclude(e *Exchange) error {
+	if e.Cause.Kind == Silence.Kind && overflowed(p.node.Lab().NeighborTable(p.target.addr.Is6())) != "" {
+		return errors.New("no reply, which proves nothing: what needs an entry that does not fit is lost without a word")
+	}
+	remember(e)
+	return nil
 }
 
 func (p *probe) asker() (asker, error) {
@@ -90,18 +98,31 @@ func (p *probe) asker() (asker, error) {
 
 // ask carries one probe to its end and fills in what it was.
 func (p *probe) ask(a asker, e *Exchange, mark capture.Mark) error {
-	lab := p.node.Lab()
 	sent := time.Now()
 	if err := a.send(); err != nil {
-		cause, known := causeOfErrno(err)
-		if !known || !p.confirmed(cause, err) {
-			return err
-		}
-		e.Cause, e.errno = cause, errnoName(err)
-		p.follow(a, e, mark)
-		return nil
+		return p.refused(a, e, mark, err)
 	}
 	got, ok := a.answer(firstLook)
+	p.outcome(a, e, mark, sent, got, ok)
+	return nil
+}
+
+// refused fills in what an error of the sender's own kernel says. The error is
+// one that is no answer.
+func (p *probe) refused(a asker, e *Exchange, mark capture.Mark, err error) error {
+	cause, known := causeOfErrno(err)
+	if !known || !p.confirmed(cause, err) {
+		return err
+	}
+	e.Cause, e.errno = cause, errnoName(err)
+	p.follow(a, e, mark)
+	return nil
+}
+
+// outcome fills in what became of a probe that was sent, and of which the first
+// look for an answer got what it says.
+func (p *probe) outcome(a asker, e *Exchange, mark capture.Mark, sent time.Time, got answer, ok bool) {
+	lab := p.node.Lab()
 	p.follow(a, e, mark)
 	// A recorded error is the end. (Sockets are told of some errors late: while
 	// connect holds the socket, TCP over IPv6 keeps them for its next try.)
@@ -124,7 +145,7 @@ func (p *probe) ask(a asker, e *Exchange, mark capture.Mark) error {
 	default:
 		if _, isPing := a.(*ping); isPing && (e.Reply == nil || e.Reply.Last().Src != p.target.addr.WithZone("")) {
 			e.Cause = Silence // go-ping takes an answer from anybody
-			return nil
+			return
 		}
 		e.Cause, e.TTL, e.RTT = Reached, got.ttl, got.at.Sub(sent)
 		if e.TTL == 0 && e.Reply != nil { // a connect does not tell
@@ -132,7 +153,6 @@ func (p *probe) ask(a asker, e *Exchange, mark capture.Mark) error {
 		}
 		e.ServerSaw = p.serverSaw(lab, e)
 	}
-	return nil
 }
 
 // confirmed tells whether the routes of the sender say the same as an error

@@ -14,9 +14,21 @@ import (
 // socket is a non-blocking socket in the probe's node, with the probe's
 // options set.
 type socket struct {
-	probe *probe
-	fd    int
-	to    unix.Sockaddr
+	probe  *probe
+	kind   int // SOCK_*
+	fd     int
+	to     unix.Sockaddr
+	buffer []byte
+}
+
+// space is room for an answer to the probe, or for an ICMP error about it (at
+// most 1280 bytes: RFC 4443, section 2.4). What is longer is about something
+// else.
+func (s *socket) space() []byte {
+	if s.buffer == nil {
+		s.buffer = make([]byte, s.probe.size+2048)
+	}
+	return s.buffer
 }
 
 func (p *probe) family() int {
@@ -27,7 +39,7 @@ func (p *probe) family() int {
 }
 
 func (p *probe) open(kind, proto int) (*socket, error) {
-	s := &socket{probe: p, fd: -1}
+	s := &socket{probe: p, kind: kind, fd: -1}
 	err := p.node.Do(func() (err error) {
 		if s.fd, err = unix.Socket(p.family(), kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, proto); err != nil {
 			return fmt.Errorf("open a socket: %w", err)
@@ -135,7 +147,7 @@ func (s *socket) receive(buf []byte) (data []byte, from netip.Addr, ttl int, err
 			ttl = int(binary.NativeEndian.Uint32(m.Data))
 		}
 	}
-	if kind, _ := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_TYPE); kind == unix.SOCK_RAW && from.Is4() && n >= 20 {
+	if s.kind == unix.SOCK_RAW && from.Is4() && n >= 20 {
 		data = data[min(int(data[0]&0x0f)*4, n):]
 	}
 	return data, from, ttl, nil

@@ -3,12 +3,14 @@ package bench
 import (
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/netrig/netrig/assert"
+	"github.com/netrig/netrig/capture"
 	"github.com/netrig/netrig/harness"
 	"github.com/netrig/netrig/internal/try"
 )
@@ -121,11 +123,12 @@ func netrigMatrix(size int, permanent bool) (a answer, err error) {
 // fail the lab; here they are counted.
 func netrigCapture(size, count int) (a answer, err error) {
 	err = tried(func(t testing.TB) {
-		lab := harness.New(t)
+		lab := harness.New(t, harness.WithCapture(capture.Ring(16<<20), capture.Keep(128, 128)))
 		from, to := lab.Node("from"), lab.Node("to")
 		lab.Connect(from.Port("veth0"), to.Port("veth1"))
 		send := from.Command(self())
 		send.Env = append(os.Environ(), roleVariable+"="+fmt.Sprintf("send veth0 %d %d", size, count), "NETRIG_SANDBOX=")
+		debug.FreeOSMemory() // of the works before
 		before := resident(t)
 		start := time.Now()
 		if out, err := send.CombinedOutput(); err != nil {

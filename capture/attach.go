@@ -33,6 +33,7 @@ func (r *recorder) attach(t *Tap, n *ns.Namespace) error {
 		err = r.watch(t.fd)
 	}
 	if err != nil {
+		t.closeRing()
 		if t.fd >= 0 {
 			unix.Close(t.fd)
 		}
@@ -49,6 +50,7 @@ func (r *recorder) detach(t *Tap, now int64) error {
 	err := errors.Join(r.read(t, now), t.count())
 	_ = unix.EpollCtl(r.epoll, unix.EPOLL_CTL_DEL, t.fd, nil) // not in there if reading failed
 	delete(r.taps, int32(t.fd))
+	t.closeRing()
 	r.closing = append(r.closing, t.fd)
 	t.fd = -1
 	t.names.close()

@@ -70,11 +70,19 @@ func BenchmarkSettle(b *testing.B) {
 	}
 }
 
-// BenchmarkRead is how fast packets are read that are queued already.
+// BenchmarkRead is how fast packets are read that are queued already, in a
+// socket's queue and in a ring.
 func BenchmarkRead(b *testing.B) {
+	b.Run("socket", func(b *testing.B) { benchmarkRead(b) })
+	b.Run("ring", func(b *testing.B) { benchmarkRead(b, Ring(1<<20), Keep(128, 128)) })
+}
+
+func benchmarkRead(b *testing.B, options ...Option) {
 	h, far := pair(b)
 	far.listenUDP("10.0.0.2:9")
-	r := recording(b, h)
+	r := New(options...)
+	defer r.Close()
+	attach(b, r, h)
 	conn := h.udp("10.0.0.2:9")
 	const queued = 1000
 	var reading time.Duration
@@ -90,7 +98,8 @@ func BenchmarkRead(b *testing.B) {
 		require.NoError(b, r.Drain())
 		reading += time.Since(start)
 	}
-	b.ReportMetric(queued*float64(b.N)/reading.Seconds(), "packets/s")
+	require.Empty(b, r.Dropped())
+	b.ReportMetric(float64(reading.Nanoseconds())/(queued*float64(b.N)), "ns/packet")
 }
 
 // BenchmarkBulk is how fast TCP runs through recorded nodes.

@@ -10,8 +10,12 @@ import (
 
 const (
 	batch   = 16  // messages that one call to the kernel reads
-	tagSize = 4   // a VLAN tag
 	ctlSize = 128 // control messages of a packet: time stamp and auxdata, with room to spare
+)
+
+const (
+	tagSize       = 4  // bytes of a VLAN tag
+	addressesSize = 12 // bytes before it
 )
 
 // reader reads packets in batches. It belongs to one thread.
@@ -21,11 +25,9 @@ type reader struct {
 	iovs     [batch]unix.Iovec
 	controls [batch][ctlSize]byte
 	links    [16 << 10]byte // for announcements of interfaces
-	buffer   []byte         // a slot for each message, with room for a VLAN tag before it
+	buffer   []byte         // a slot for each message
 	slot     int
-	records  []record
-	slab     []byte // what is left of the memory that frames are kept in
-	next     int    // size of the next slab
+	seen     []reading
 }
 
 // message is the kernel's struct mmsghdr.
@@ -35,11 +37,13 @@ type message struct {
 }
 
 func (r *reader) init(set settings) {
-	r.slot = tagSize + set.whole
+	if set.ring > 0 {
+		return
+	}
+	r.slot = set.whole
 	r.buffer = make([]byte, batch*r.slot)
-	r.next = 4 << 10
 	for i := range r.messages {
-		r.iovs[i].Base = &r.buffer[i*r.slot+tagSize]
+		r.iovs[i].Base = &r.buffer[i*r.slot]
 		r.iovs[i].SetLen(set.whole)
 		header := &r.messages[i].header
 		header.Name = (*byte)(unsafe.Pointer(&r.froms[i]))
@@ -47,18 +51,6 @@ func (r *reader) init(set settings) {
 		header.SetIovlen(1)
 		header.Control = &r.controls[i][0]
 	}
-}
-
-// keep copies a frame into memory that stays.
-func (r *reader) keep(frame []byte) []byte {
-	if len(frame) > len(r.slab) {
-		r.slab = make([]byte, max(r.next, len(frame)))
-		r.next = min(r.next*4, 256<<10) // few packets cost little, many cost few slabs
-	}
-	n := copy(r.slab, frame)
-	kept := r.slab[:n:n]
-	r.slab = r.slab[n:]
-	return kept
 }
 
 // receive reads what one call gets, and tells how many packets that were.
@@ -92,13 +84,16 @@ func (r *recorder) read(t *Tap, until int64) error {
 	if t == nil || t.fd < 0 {
 		return nil // detached in the same turn
 	}
+	if t.ring != nil {
+		return r.readRing(t, until)
+	}
 	for turns := 0; until > 0 || turns < 64; turns++ {
 		n, err := r.reader.receive(t.fd)
 		if err != nil {
 			return fmt.Errorf("read the packets of %s: %w", t.node, err)
 		}
 		last := r.reader.take(t, n)
-		r.store.add(r.reader.records)
+		r.store.add(r.reader.seen)
 		if n < batch || until > 0 && last > until {
 			return nil
 		}
@@ -106,43 +101,49 @@ func (r *recorder) read(t *Tap, until int64) error {
 	return nil
 }
 
-// take makes records of the first n messages. It returns the last time stamp.
+// take makes sense of the first n messages. It returns the last time stamp.
 func (r *reader) take(t *Tap, n int) (last int64) {
-	r.records = r.records[:0]
+	r.seen = r.seen[:0]
 	if n > 0 {
 		t.names.update(r.links[:])
 	}
 	for i := range n {
-		m, from := &r.messages[i], &r.froms[i]
-		rec := record{
-			tap: t, index: int(from.Ifindex), hardware: from.Hatype, direction: In,
-			protocol: swap(from.Protocol), length: int(m.length),
-		}
-		if from.Pkttype == unix.PACKET_OUTGOING {
-			rec.direction = Out
-		}
-		frame := r.buffer[i*r.slot+tagSize:][:m.length]
-		aux := r.control(i, &rec)
-		if rec.status&unix.TP_STATUS_VLAN_VALID != 0 && len(frame) >= 12 {
-			// The kernel keeps the outermost tag beside the frame. It goes back
-			// behind the addresses, which move into the room before the slot.
-			tagged := r.buffer[i*r.slot:][:tagSize+len(frame)]
-			copy(tagged, frame[:12])
-			tpid := aux.tpid
-			if rec.status&unix.TP_STATUS_VLAN_TPID_VALID == 0 {
-				tpid = unix.ETH_P_8021Q
-			}
-			be.PutUint16(tagged[12:], tpid)
-			be.PutUint16(tagged[14:], aux.tci)
-			frame = tagged
-			rec.length += tagSize
-		}
-		rec.data = r.keep(frame)
-		rec.name = t.names.of(rec.index)
-		r.records = append(r.records, rec)
-		last = rec.at
+		m := &r.messages[i]
+		s := t.reading(&r.froms[i])
+		s.length = int(m.length)
+		aux := r.control(i, &s)
+		s.data = r.buffer[i*r.slot:][:m.length]
+		s.untag(aux.tci, aux.tpid)
+		r.seen = append(r.seen, s)
+		last = s.at
 	}
 	return last
+}
+
+// reading is a sighting of which the kernel says so much by its address.
+func (t *Tap) reading(from *unix.RawSockaddrLinklayer) reading {
+	s := reading{
+		tap: t, index: int(from.Ifindex), hardware: from.Hatype, direction: In,
+		protocol: swap(from.Protocol), name: t.names.of(int(from.Ifindex)),
+	}
+	if from.Pkttype == unix.PACKET_OUTGOING {
+		s.direction = Out
+	}
+	return s
+}
+
+// untag notes the outermost VLAN tag, which the kernel keeps beside the frame.
+func (s *reading) untag(tci, tpid uint16) {
+	if s.status&unix.TP_STATUS_VLAN_VALID == 0 || len(s.data) < addressesSize {
+		return
+	}
+	if s.status&unix.TP_STATUS_VLAN_TPID_VALID == 0 {
+		tpid = unix.ETH_P_8021Q
+	}
+	s.tagged = true
+	be.PutUint16(s.tag[:], tpid)
+	be.PutUint16(s.tag[2:], tci)
+	s.length += tagSize
 }
 
 // swap puts a number from a sockaddr_ll into the machine's byte order.
@@ -156,7 +157,7 @@ type auxdata struct {
 
 // control takes the time stamp, the original length and the state of the
 // checksum out of a packet's control messages.
-func (r *reader) control(i int, rec *record) (aux auxdata) {
+func (r *reader) control(i int, s *reading) (aux auxdata) {
 	b := r.controls[i][:r.messages[i].header.Controllen]
 	for len(b) >= unix.SizeofCmsghdr {
 		header := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
@@ -167,10 +168,10 @@ func (r *reader) control(i int, rec *record) (aux auxdata) {
 		body := b[unix.CmsgLen(0):size]
 		switch {
 		case header.Level == unix.SOL_SOCKET && header.Type == unix.SCM_TIMESTAMPNS && len(body) >= int(unsafe.Sizeof(unix.Timespec{})):
-			rec.at = (*unix.Timespec)(unsafe.Pointer(&body[0])).Nano()
+			s.at = (*unix.Timespec)(unsafe.Pointer(&body[0])).Nano()
 		case header.Level == unix.SOL_PACKET && header.Type == unix.PACKET_AUXDATA && len(body) >= int(unsafe.Sizeof(aux)):
 			aux = *(*auxdata)(unsafe.Pointer(&body[0]))
-			rec.status, rec.length = aux.status, int(aux.length)
+			s.status, s.length = aux.status, int(aux.length)
 		}
 		b = b[min(unix.CmsgSpace(size-unix.SizeofCmsghdr), len(b)):]
 	}

@@ -98,6 +98,9 @@ func (r *recorder) run(keep []int, wake int, started chan<- error) {
 	for _, q := range left {
 		q.finish(errStopped)
 	}
+	for _, t := range r.taps {
+		t.closeRing()
+	}
 	close(r.stopped)
 	if !r.own {
 		r.closeAll()
@@ -148,6 +151,7 @@ func (r *recorder) watch(fd int) error {
 
 func (r *recorder) closeAll() {
 	for fd, t := range r.taps {
+		t.closeRing()
 		unix.Close(int(fd))
 		t.names.close()
 	}

@@ -30,6 +30,7 @@ type Recording struct {
 
 type settings struct {
 	buffer     int // bytes of the receive buffer asked for
+	ring       int // bytes of the ring; 0 for none
 	whole, cut int // frames up to whole bytes are kept whole, longer ones cut to cut
 }
 
@@ -65,6 +66,19 @@ func New(o ...Option) *Recording {
 	return r
 }
 
+// Ring has the kernel write the packets of each node into memory of so many
+// bytes that the recorder shares with it, instead of into a queue that is read
+// by calls. For bulk traffic: a packet takes the recorder a tenth of the time,
+// and the memory that it takes is known. What is recorded is the frame as it was
+// when the kernel saw it, also where the kernel writes into it later (see the
+// README's limits).
+//
+// Every frame has a place of the same size, that of the longest one kept: with
+// Keep(128, 128) 16 MiB have room for 80,000 frames that have not been read yet,
+// with the default for 7,800. Memory for the ring is taken when a node is
+// attached, and needs no privileges; Buffer has no effect then.
+func Ring(bytes int) Option { return func(s *settings) { s.ring = max(bytes, ringBlock) } }
+
 var errClosed = errors.New("the recording is closed")
 
 // Attach records every interface of the namespace, those to come included,
@@ -90,6 +104,7 @@ func (r *Recording) Attach(node string, n *ns.Namespace) (*Tap, error) {
 		r.recorders = append(r.recorders, started)
 		t.recorder = started
 	}
+	r.store.addTap(t)
 	if err := t.recorder.call(func() error { return t.recorder.attach(t, n) }); err != nil {
 		return nil, fmt.Errorf("record %s: %w", node, err)
 	}
@@ -163,9 +178,11 @@ type Tap struct {
 	once      sync.Once
 	names     names
 	drops     drops
+	number    uint32 // in the store
 
 	// What follows belongs to the recorder's thread.
-	fd int // AF_PACKET socket in the recorder's descriptor table, -1 once closed
+	fd   int   // AF_PACKET socket in the recorder's descriptor table, -1 once closed
+	ring *ring // nil for none
 }
 
 // Node is the name given to [Recording.Attach].

@@ -35,6 +35,9 @@ func (t *Tap) open(set settings) error {
 		os.NewSyscallError("set SO_ATTACH_FILTER", unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
 			&unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]})),
 	)
+	if err == nil && set.ring > 0 {
+		err = t.openRing(set)
+	}
 	if err != nil {
 		return err
 	}

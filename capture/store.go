@@ -14,20 +14,38 @@ import (
 
 // store holds what was read, in the order of reading. Nothing is decoded
 // before someone looks: the threads that read have no time for it.
+//
+// A sighting takes 48 bytes and what is kept of the frame. None of it is a
+// pointer, so that the garbage collector does not look through millions of
+// them, and what has been stored is not moved when there is more.
 type store struct {
 	mu      sync.Mutex
-	records []record
+	chunks  [][]record // of chunkSize each, but for the last
+	count   int
+	slabs   [][]byte // that frames are kept in
+	free    []byte   // what is left of the last one
+	next    int      // size of the next one
+	taps    []*Tap
+	names   []string // of interfaces
+	numbers map[string]uint32
 	packets []*Packet     // decoded records, nil where nobody has looked yet
 	arrived chan struct{} // closed by the next arrival; nil if nobody waits
 }
 
-// record is a packet as it was read.
-type record struct {
+// chunkSize is how many records are allocated together. The first chunk grows
+// up to that: most recordings are short.
+const chunkSize = 4096
+
+// reading is a sighting of a packet as it was read. Its data are the reader's, and hold until
+// they have been added to the store.
+type reading struct {
 	tap       *Tap
 	name      string // of the interface
 	data      []byte
+	tagged    bool // the kernel keeps the outermost VLAN tag beside the frame
+	tag       [tagSize]byte
 	at        int64 // time stamp, nanoseconds since 1970
-	length    int
+	length    int   // of the frame, with its tag
 	index     int
 	hardware  uint16 // ARPHRD_* of the interface
 	protocol  uint16 // EtherType
@@ -35,21 +53,106 @@ type record struct {
 	status    uint32 // TP_STATUS_*
 }
 
-// add takes over the records. It does not keep the slice.
-func (s *store) add(records []record) {
+// record is a sighting as it is kept.
+type record struct {
+	at                 int64
+	slab, offset, kept uint32
+	length, index      uint32
+	tap, name          uint32
+	status             uint32
+	hardware, protocol uint16
+	out                bool
+}
+
+// add copies what was read.
+func (s *store) add(seen []reading) {
+	if len(seen) == 0 {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.records = append(s.records, records...)
+	for i := range seen {
+		s.append(&seen[i])
+	}
 	if s.arrived != nil {
 		close(s.arrived)
 		s.arrived = nil
 	}
 }
 
+func (s *store) append(seen *reading) {
+	if n := len(s.chunks); n == 0 || len(s.chunks[n-1]) == chunkSize {
+		var chunk []record
+		if n > 0 {
+			chunk = make([]record, 0, chunkSize)
+		}
+		s.chunks = append(s.chunks, chunk)
+	}
+	r := record{
+		at: seen.at, length: uint32(seen.length), index: uint32(seen.index), tap: seen.tap.number, name: s.number(seen.name),
+		status: seen.status, hardware: seen.hardware, protocol: seen.protocol, out: seen.direction == Out,
+	}
+	frame := s.keep(&r, len(seen.data), seen.tagged)
+	if seen.tagged {
+		// The tag goes back behind the addresses.
+		n := copy(frame, seen.data[:addressesSize])
+		n += copy(frame[n:], seen.tag[:])
+		copy(frame[n:], seen.data[addressesSize:])
+	} else {
+		copy(frame, seen.data)
+	}
+	last := &s.chunks[len(s.chunks)-1]
+	*last = append(*last, r)
+	s.count++
+}
+
+// keep finds room for a frame, and notes where.
+func (s *store) keep(r *record, size int, tagged bool) []byte {
+	if tagged {
+		size += tagSize
+	}
+	if size > len(s.free) {
+		// Few packets cost little, many cost few slabs.
+		s.next = min(max(4<<10, 4*s.next), 256<<10)
+		s.free = make([]byte, max(s.next, size))
+		s.slabs = append(s.slabs, s.free)
+	}
+	slab := len(s.slabs) - 1
+	r.slab, r.offset, r.kept = uint32(slab), uint32(len(s.slabs[slab])-len(s.free)), uint32(size)
+	frame := s.free[:size]
+	s.free = s.free[size:]
+	return frame
+}
+
+// number is that of an interface's name.
+func (s *store) number(name string) uint32 {
+	n, known := s.numbers[name]
+	if !known {
+		if s.numbers == nil {
+			s.numbers = map[string]uint32{}
+		}
+		n = uint32(len(s.names))
+		s.names = append(s.names, name)
+		s.numbers[name] = n
+	}
+	return n
+}
+
+// addTap gives a tap its number.
+func (s *store) addTap(t *Tap) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t.number = uint32(len(s.taps))
+	s.taps = append(s.taps, t)
+}
+
+// at is the record at a position.
+func (s *store) at(i int) *record { return &s.chunks[i/chunkSize][i%chunkSize] }
+
 func (s *store) len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.records)
+	return s.count
 }
 
 // slice decodes the records from..to, in order of reading. It also gives the
@@ -58,30 +161,34 @@ func (s *store) len() int {
 func (s *store) slice(from, to int) ([]*Packet, int, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if more := len(s.records) - len(s.packets); more > 0 {
-		s.packets = append(s.packets, make([]*Packet, more)...)
-	}
 	if s.arrived == nil {
 		s.arrived = make(chan struct{})
 	}
-	to = min(to, len(s.records))
+	to = min(to, s.count)
 	if from >= to {
-		return nil, len(s.records), s.arrived
+		return nil, s.count, s.arrived
+	}
+	if more := s.count - len(s.packets); more > 0 {
+		s.packets = append(s.packets, make([]*Packet, more)...)
 	}
 	for i := from; i < to; i++ {
 		if s.packets[i] == nil {
-			s.packets[i] = s.records[i].packet(i)
-			s.records[i].data = nil // the packet has it
+			s.packets[i] = s.packet(i)
 		}
 	}
-	return slices.Clone(s.packets[from:to]), len(s.records), s.arrived
+	return slices.Clone(s.packets[from:to]), s.count, s.arrived
 }
 
-func (r *record) packet(position int) *Packet {
+func (s *store) packet(position int) *Packet {
+	r := s.at(position)
+	end := r.offset + r.kept
 	p := &Packet{
-		Node: r.tap.node, Interface: r.name, Index: r.index, Direction: r.direction,
-		Time: time.Unix(0, r.at), Data: r.data, Length: r.length,
+		Node: s.taps[r.tap].node, Interface: s.names[r.name], Index: int(r.index), Direction: In,
+		Time: time.Unix(0, r.at), Data: s.slabs[r.slab][r.offset:end:end], Length: int(r.length),
 		position: position, unfinished: r.status&unix.TP_STATUS_CSUMNOTREADY != 0,
+	}
+	if r.out {
+		p.Direction = Out
 	}
 	if r.hardware != unix.ARPHRD_ETHER && r.hardware != unix.ARPHRD_LOOPBACK {
 		p.raw, p.EtherType = true, r.protocol
@@ -199,10 +306,16 @@ type drops struct {
 type Drop struct {
 	Node    string
 	Packets int // sightings that are missing
+
+	ring int // bytes of the ring that was full; 0 for none
 }
 
 // String says what is missing and what to do about it.
 func (d Drop) String() string {
+	if d.ring > 0 {
+		return fmt.Sprintf("the recording of %s lacks %d packets: the kernel dropped them because the ring of %d bytes was full "+
+			"(make it larger, or keep less of each frame, or send less at once)", d.Node, d.Packets, d.ring)
+	}
 	return fmt.Sprintf("the recording of %s lacks %d packets: the kernel dropped them because the receive buffer was full "+
 		"(run as root, or raise it with `sysctl -w net.core.rmem_max=16777216`, or send less at once)", d.Node, d.Packets)
 }
@@ -218,7 +331,7 @@ func (r *Recording) Dropped() []Drop {
 	var list []Drop
 	for _, t := range taps {
 		if n := t.dropped(); n > 0 {
-			list = append(list, Drop{t.node, n})
+			list = append(list, Drop{t.node, n, r.settings.ring})
 		}
 	}
 	return list

@@ -267,3 +267,7 @@ func sysctlsHere() (map[string]string, error) {
 	})
 	return values, err
 }
+
+// Journaled tells whether NETRIG_JOURNAL asks for what is observed of the lab. It
+// is for netrig's own verbs.
+func (l *Lab) Journaled() bool { return l.journal != nil }

@@ -4,7 +4,7 @@
 #
 #   bench.sh --write|--short [BENCHMARKS]
 #
-# --write writes docs/performance.md and its plot; where only some BENCHMARKS (a
+# --write writes docs/performance.md, its plot and the README's paragraph; where only some BENCHMARKS (a
 # regular expression) are run, the others' results are those of the last run, in
 # out/bench. --short leaves out the large sizes, and prints the tables.
 #
@@ -32,7 +32,7 @@ esac
 
 status=0
 NETRIG_BENCH_RESULTS=$results go test -run '^$' -bench "$which" -benchtime="${rounds}x" -timeout=0 ./bench || status=$?
-if [[ $form == --write ]]; then page=(docs/performance.md); else page=(); fi
+if [[ $form == --write ]]; then page=(docs/performance.md README.md); else page=(); fi
 go -C "$tools" build -buildvcs=false -o "$PWD/out/bench/performance" ./performance
 out/bench/performance "$results" "${page[@]}" || status=1
 exit $status

@@ -1,8 +1,11 @@
 // Command performance turns the results of the side-by-side benchmarks (a line
 // of JSON each, as package bench writes them) into Markdown and a plot.
 //
-//	performance RESULTS                      prints the tables
-//	performance RESULTS docs/performance.md  writes them between the page's markers, and the plot beside it
+//	performance RESULTS                                prints the tables
+//	performance RESULTS docs/performance.md README.md
+//
+// The second form writes them between the markers of the page, with the plot
+// beside it, and the main ratios between those of the README.
 package main
 
 import (
@@ -27,8 +30,8 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) < 1 || len(args) > 2 {
-		return fmt.Errorf("want RESULTS [PAGE]")
+	if len(args) != 1 && len(args) != 3 {
+		return fmt.Errorf("want RESULTS [PAGE README]")
 	}
 	raw, err := os.ReadFile(args[0])
 	if err != nil {
@@ -47,18 +50,26 @@ func run(args []string) error {
 		_, err := os.Stdout.WriteString(text)
 		return err
 	}
-	page, err := os.ReadFile(args[1])
-	if err != nil {
+	text += fmt.Sprintf("\n![Seconds for each work and contender, on a logarithmic scale](%s)\n", plotFile)
+	if err := rewrite(args[1], text); err != nil {
 		return err
 	}
-	page, err = between(page, text+fmt.Sprintf("\n![Seconds for each work and contender, on a logarithmic scale](%s)\n", plotFile))
-	if err != nil {
-		return fmt.Errorf("%s: %w", args[1], err)
-	}
-	if err := os.WriteFile(args[1], page, 0o644); err != nil {
+	if err := rewrite(args[2], ratios(contests)); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(filepath.Dir(args[1]), plotFile), []byte(plot(contests)), 0o644)
+}
+
+// rewrite puts a text between the markers of a file.
+func rewrite(file, text string) error {
+	page, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if page, err = between(page, text); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return os.WriteFile(file, page, 0o644)
 }
 
 // between puts a text between the markers of a page.

@@ -35,6 +35,22 @@ func TestTables(t *testing.T) {
 	}
 }
 
+func TestRatios(t *testing.T) {
+	all, err := read(strings.NewReader(results))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := ratios(all)
+	for _, want := range []string{"a bridge with 50 nodes, one ping: 20.0 ms (Mininet 100×)", "2450 pings: 250 ms (Mininet 500×).\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "frames") {
+		t.Errorf("a work that is none of the main ones is in\n%s", text)
+	}
+}
+
 func TestLaterResultsCount(t *testing.T) {
 	all, err := read(strings.NewReader(results + `{"work":"bridge","size":50,"times":1,"results":[{"contender":"netrig","seconds":[7]}]}`))
 	if err != nil {
