@@ -13,6 +13,7 @@ import (
 	"github.com/netrig/netrig/capture"
 	"github.com/netrig/netrig/internal/deadline"
 	"github.com/netrig/netrig/internal/firewall"
+	"github.com/netrig/netrig/internal/limit"
 	"github.com/netrig/netrig/internal/sandbox"
 )
 
@@ -221,7 +222,7 @@ func (l *Lab) fatalf(format string, args ...any) {
 func (l *Lab) must(err error, format string, args ...any) {
 	if err != nil {
 		l.TB.Helper()
-		l.fatalf("%s: %v", fmt.Sprintf(format, args...), err)
+		l.fatalf("%s: %v%s", fmt.Sprintf(format, args...), err, limit.Hint(err))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/netrig/netrig/internal/explain"
+	"github.com/netrig/netrig/internal/limit"
 )
 
 // explanation is a failure explained, and the facts that it rests on.
@@ -44,7 +46,8 @@ func (l *Lab) save() {
 		err = l.saveTo(folder)
 	}
 	if err != nil {
-		l.TB.Logf("netrig: what the test left behind could not be saved: %v", err)
+		_ = os.Remove(folder) // if there is nothing in it
+		l.TB.Logf("netrig: what the test left behind could not be saved, or not all: %v%s", err, limit.Disk(err, "TMPDIR, or go test -artifacts -outputdir"))
 		return
 	}
 	l.TB.Logf("netrig: saved %s in %s", l.saved(), folder)
@@ -83,20 +86,10 @@ func (l *Lab) saveTo(folder string) error {
 	if err := l.saveExplanations(folder); err != nil {
 		return err
 	}
-	story, err := create(folder, "story", ".txt")
-	if err != nil {
+	if err := write(folder, "story", ".txt", []byte(l.Story())); err != nil {
 		return err
 	}
-	defer story.Close()
-	if _, err := story.WriteString(l.Story()); err != nil {
-		return err
-	}
-	file, err := create(folder, "lab", ".pcapng")
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	return l.recording.WritePcapng(file)
+	return put(folder, "lab", ".pcapng", func(w io.Writer) error { return l.recording.WritePcapng(w) })
 }
 
 // saveExplanations writes what was said of the failures, and the facts of the
@@ -127,12 +120,23 @@ func (l *Lab) saveExplanations(folder string) error {
 }
 
 func write(folder, name, extension string, text []byte) error {
+	return put(folder, name, extension, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
+}
+
+// put makes a file, which is whole or not there: half a recording would tell
+// another story.
+func put(folder, name, extension string, content func(io.Writer) error) error {
 	file, err := create(folder, name, extension)
 	if err != nil {
 		return err
 	}
-	_, err = file.Write(text)
-	return errors.Join(err, file.Close())
+	if err := errors.Join(content(file), file.Close()); err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	return nil
 }
 
 // create makes a file that is not there yet: a test may have several labs.

@@ -1,10 +1,12 @@
 package trial
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,7 +21,8 @@ const (
 	// victimVariable makes a process the victim. Its value says what it does:
 	// "labs=3" builds three labs and passes, "hang" builds labs until it is ended,
 	// "fatal@traffic@2" (also panic, background) does so by itself in the
-	// second lab's phase "traffic", background at any moment after it began.
+	// second lab's phase "traffic", background at any moment after it began;
+	// "hog" takes memory until there is none; "crowd=40" builds one lab of 40 nodes on a bridge, all of which ping.
 	victimVariable = "NETRIG_TRIAL_VICTIM"
 	// seedVariable makes the moments of background come out as before.
 	seedVariable = "NETRIG_TRIAL_SEED"
@@ -52,7 +55,9 @@ func TestVictim(t *testing.T) {
 
 // labs is the life of the victim.
 type labs struct {
-	most int // 0 for no end
+	most  int // 0 for no end
+	crowd int // nodes
+	hog   bool
 
 	how, phase string // how to end, and in which phase
 	at         int    // of which lab
@@ -66,7 +71,10 @@ func newVictim(t *testing.T, do string) *labs {
 	if n, ok := strings.CutPrefix(do, "labs="); ok {
 		l.most, err = strconv.Atoi(n)
 		require.NoError(t, err)
-	} else if do != "hang" {
+	} else if n, ok := strings.CutPrefix(do, "crowd="); ok {
+		l.crowd, err = strconv.Atoi(n)
+		require.NoError(t, err)
+	} else if l.hog = do == "hog"; !l.hog && do != "hang" {
 		parts := strings.Split(do, "@")
 		require.Len(t, parts, 3, do)
 		l.how, l.phase = parts[0], parts[1]
@@ -77,6 +85,13 @@ func newVictim(t *testing.T, do string) *labs {
 }
 
 func (l *labs) run(t *testing.T) {
+	switch {
+	case l.crowd > 0:
+		crowd(t, l.crowd)
+		return
+	case l.hog:
+		hog(t)
+	}
 	for n := 1; l.most == 0 || n <= l.most; n++ {
 		if !t.Run(fmt.Sprint(n), func(t *testing.T) { l.lab(t, n) }) {
 			return
@@ -141,4 +156,29 @@ func (l *labs) lab(t *testing.T, n int) {
 		}
 	})
 	require.NotZero(t, window.Len())
+}
+
+// crowd is a lab of many nodes on a bridge, each of which runs a program and
+// pings the bridge's host.
+func crowd(t *testing.T, nodes int) {
+	lab := harness.New(t)
+	host := lab.Node("host")
+	br0 := host.Bridge("br0", harness.Address("10.0.255.254/16"))
+	for i := range nodes {
+		n := lab.Node(fmt.Sprint("n", i))
+		lab.Connect(n.Port("eth0", fmt.Sprintf("10.0.%d.%d/16", i/200, 1+i%200)), br0.Port(fmt.Sprint("p", i)))
+		n.Run("true")
+		assert.Reachable(t, n, "10.0.255.254")
+	}
+}
+
+// hog is a lab, and a test that takes memory for as long as it gets some.
+func hog(t *testing.T) {
+	node := harness.New(t).Node("a")
+	node.Run("true")
+	var held [][]byte
+	for {
+		held = append(held, bytes.Repeat([]byte{1}, 8<<20))
+		runtime.KeepAlive(held)
+	}
 }

@@ -37,11 +37,11 @@ func TestEvents(t *testing.T) {
 // A part that ends early, says nothing, or leaves a process behind has failed.
 func TestPart(t *testing.T) {
 	for want, script := range map[string]string{
-		"only 1 of 2 rounds were begun":        `printf '\026=== RUN   TestA\n\026--- PASS: TestA (0.00s)\n'`,
-		"no test passed at all":                `:`,
-		"TestA never came to its end":          `printf '\026=== RUN   TestA\nhow it went\n'; exit 2`,
-		"the tests ended with exit status 3":   `exit 3`,
-		"processes are left: ":                 `printf '\026=== RUN   TestA\n\026--- PASS: TestA (0.00s)\n'; sleep 30 >/dev/null 2>&1 & exit 0`,
+		"only 1 of 2 rounds were begun":                         `printf '\026=== RUN   TestA\n\026--- PASS: TestA (0.00s)\n'`,
+		"no test passed at all":                                 `:`,
+		"TestA never came to its end":                           `printf '\026=== RUN   TestA\nhow it went\n'; exit 2`,
+		"the tests ended with exit status 3":                    `exit 3`,
+		"processes are left: ":                                  `printf '\026=== RUN   TestA\n\026--- PASS: TestA (0.00s)\n'; sleep 30 >/dev/null 2>&1 & exit 0`,
 		"TestA failed\n=== RUN   TestA\n    a_test.go:1: why\n": `printf '\026=== RUN   TestA\n    a_test.go:1: why\n\026--- FAIL: TestA (0.00s)\n\026FAIL\n'; exit 1`,
 	} {
 		file := t.TempDir() + "/tests"
