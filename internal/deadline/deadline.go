@@ -94,25 +94,45 @@ func Context(d time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), Of(d))
 }
 
+// Limit is a time that is over when it has passed, and when the machine is not
+// slower by then than it was: else it goes on for as much longer.
+type Limit struct {
+	d, scaled time.Duration
+	start     time.Time
+}
+
+// Begin is a limit of d, scaled, from now on.
+func Begin(d time.Duration) *Limit { return &Limit{d, Of(d), time.Now()} }
+
+// Over tells whether the limit is over.
+func (l *Limit) Over() bool {
+	for l.left() == 0 {
+		longer := time.Duration(float64(l.d) * now())
+		if longer <= l.scaled {
+			return true
+		}
+		l.scaled = longer
+	}
+	return false
+}
+
+func (l *Limit) left() time.Duration { return max(l.scaled-time.Since(l.start), 0) }
+
 // Poll calls done until it says true or fails, or until d, scaled, is over;
 // then it returns what is still missing. Between calls it pauses, from 20 µs
 // growing to 2 ms, for states that the kernel has no event for. Before it gives
 // up it looks how slow the machine is now, and goes on if that is slower than
 // it was.
 func Poll(d time.Duration, missing string, done func() (bool, error)) error {
-	start, limit := time.Now(), Of(d)
+	limit := Begin(d)
 	for pause := 20 * time.Microsecond; ; pause = min(2*pause, 2*time.Millisecond) {
 		ok, err := done()
 		if ok || err != nil {
 			return err
 		}
-		if time.Since(start) >= limit {
-			longer := time.Duration(float64(d) * now())
-			if longer <= limit {
-				return fmt.Errorf("%s after %s", missing, limit)
-			}
-			limit = longer
+		if limit.Over() {
+			return fmt.Errorf("%s after %s", missing, limit.scaled)
 		}
-		time.Sleep(min(pause, max(limit-time.Since(start), 0)))
+		time.Sleep(min(pause, limit.left()))
 	}
 }
