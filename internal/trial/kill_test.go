@@ -158,10 +158,12 @@ func (v *victim) requireNothingLeft(machine state, began time.Time, saves bool) 
 }
 
 // saved tells whether a folder is what a failed test keeps for the person who
-// looks into it: it has the test's name, the story and the packets.
+// looks into it: it has the test's name, the story, the packets and the state.
 func (v *victim) saved(name string) bool {
 	inside := list(filepath.Join(v.Dir, name))
 	slices.Sort(inside)
+	// There is an explanation where something was explained before.
+	inside = slices.DeleteFunc(inside, func(name string) bool { return name == "explain.txt" })
 	if !strings.HasPrefix(name, "netrig-TestVictim_") || !slices.Equal(inside, []string{"lab.pcapng", "state.json", "story.txt"}) {
 		return false
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/netrig/netrig/assert"
+	"github.com/netrig/netrig/capture"
 	"github.com/netrig/netrig/harness"
 	"github.com/stretchr/testify/require"
 )
@@ -26,10 +27,13 @@ const (
 	victimVariable = "NETRIG_TRIAL_VICTIM"
 	// seedVariable makes the moments of background come out as before.
 	seedVariable = "NETRIG_TRIAL_SEED"
+	// numberVariable is what the victim's packets hold, 0 to 255: with it packets
+	// of several victims are told apart.
+	numberVariable = "NETRIG_TRIAL_NUMBER"
 )
 
 // phases of a lab's life, in the order of the marks that the victim prints.
-var phases = []string{"build", "rules", "traffic", "program", "capture", "close"}
+var phases = []string{"build", "rules", "traffic", "program", "capture", "explain", "close"}
 
 // TestVictim is what is started and ended by the trials. As a test of its own
 // it lets a victim come to its end: it passes, having gone through every phase.
@@ -62,12 +66,18 @@ type labs struct {
 	how, phase string // how to end, and in which phase
 	at         int    // of which lab
 	random     *rand.Rand
+	number     byte // that its packets hold
 }
 
 func newVictim(t *testing.T, do string) *labs {
 	seed, err := strconv.ParseUint(os.Getenv(seedVariable), 10, 64)
 	require.NoError(t, err, seedVariable)
 	l := &labs{random: rand.New(rand.NewPCG(seed, 0))}
+	if text := os.Getenv(numberVariable); text != "" {
+		n, err := strconv.ParseUint(text, 10, 8)
+		require.NoError(t, err, numberVariable)
+		l.number = byte(n)
+	}
 	if n, ok := strings.CutPrefix(do, "labs="); ok {
 		l.most, err = strconv.Atoi(n)
 		require.NoError(t, err)
@@ -152,10 +162,24 @@ func (l *labs) lab(t *testing.T, n int) {
 	window := lab.Record(func() {
 		for range 200 {
 			// Nobody listens; the kernel says so to the next write.
-			_, _ = conn.Write(make([]byte, 1000))
+			_, _ = conn.Write(bytes.Repeat([]byte{l.number}, 1000))
 		}
 	})
-	require.NotZero(t, window.Len())
+	// Its own packets, nodes and rules, and nobody else's.
+	sent := window.Find(capture.Match{Node: "client", Kind: capture.UDP, Direction: capture.Out})
+	require.NotEmpty(t, sent)
+	for _, p := range window.Find(capture.Match{Kind: capture.UDP}) {
+		require.Equal(t, bytes.Repeat([]byte{l.number}, 1000), p.Payload, "a packet of another process: %s", p)
+	}
+
+	l.mark(t, n, "explain")
+	require.ErrorContains(t, harness.Try("explained", func(tb testing.TB) {
+		assert.Unreachable(tb, client, "10.0.0.2", assert.NoRoute)
+	}), "but must not: want no route")
+	require.Len(t, gateway.Rules(), 2, "masquerade, of both families")
+	if _, err := exec.LookPath("ip"); err == nil {
+		require.Len(t, strings.Fields(client.Run("sh", "-c", "ip netns list | cut -d' ' -f1")), 3)
+	}
 }
 
 // crowd is a lab of many nodes on a bridge, each of which runs a program and
