@@ -96,7 +96,7 @@ func enterNested(t *testing.T) {
 		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
 		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
 	}
-	cmd := exec.Command(binary, "-test.run=^TestSomebodyElses$", "-test.v="+fmt.Sprint(testing.Verbose()))
+	cmd := exec.Command(binary, "-test.run=^"+t.Name()+"$", "-test.v="+fmt.Sprint(testing.Verbose()))
 	cmd.SysProcAttr = attr
 	cmd.Env = append(os.Environ(), nestedVariable+"=1", "TMPDIR="+nestedDir(t))
 	out, err := cmd.CombinedOutput()

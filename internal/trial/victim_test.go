@@ -23,7 +23,7 @@ const (
 	// "labs=3" builds three labs and passes, "hang" builds labs until it is ended,
 	// "fatal@traffic@2" (also panic, background) does so by itself in the
 	// second lab's phase "traffic", background at any moment after it began;
-	// "hog" takes memory until there is none; "crowd=40" builds one lab of 40 nodes on a bridge, all of which ping.
+	// "hog" takes memory until there is none; "escape" tries to leave the sandbox; "crowd=40" builds one lab of 40 nodes on a bridge, all of which ping.
 	victimVariable = "NETRIG_TRIAL_VICTIM"
 	// seedVariable makes the moments of background come out as before.
 	seedVariable = "NETRIG_TRIAL_SEED"
@@ -59,9 +59,9 @@ func TestVictim(t *testing.T) {
 
 // labs is the life of the victim.
 type labs struct {
-	most  int // 0 for no end
-	crowd int // nodes
-	hog   bool
+	most        int // 0 for no end
+	crowd       int // nodes
+	hog, escape bool
 
 	how, phase string // how to end, and in which phase
 	at         int    // of which lab
@@ -84,7 +84,7 @@ func newVictim(t *testing.T, do string) *labs {
 	} else if n, ok := strings.CutPrefix(do, "crowd="); ok {
 		l.crowd, err = strconv.Atoi(n)
 		require.NoError(t, err)
-	} else if l.hog = do == "hog"; !l.hog && do != "hang" {
+	} else if l.hog, l.escape = do == "hog", do == "escape"; !l.hog && !l.escape && do != "hang" {
 		parts := strings.Split(do, "@")
 		require.Len(t, parts, 3, do)
 		l.how, l.phase = parts[0], parts[1]
@@ -101,6 +101,9 @@ func (l *labs) run(t *testing.T) {
 		return
 	case l.hog:
 		hog(t)
+	case l.escape:
+		escape(t)
+		return
 	}
 	for n := 1; l.most == 0 || n <= l.most; n++ {
 		if !t.Run(fmt.Sprint(n), func(t *testing.T) { l.lab(t, n) }) {
