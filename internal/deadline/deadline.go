@@ -104,6 +104,11 @@ type Limit struct {
 // Begin is a limit of d, scaled, from now on.
 func Begin(d time.Duration) *Limit { return &Limit{d, Of(d), time.Now()} }
 
+// Past tells whether a limit of d that began at start is over.
+func Past(start time.Time, d time.Duration) bool {
+	return (&Limit{d, Of(d), start}).Over()
+}
+
 // Over tells whether the limit is over.
 func (l *Limit) Over() bool {
 	for l.left() == 0 {

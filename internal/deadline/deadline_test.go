@@ -55,6 +55,9 @@ func TestPollOnAMachineThatBecomesSlow(t *testing.T) {
 	assert.GreaterOrEqual(t, time.Since(start), 8*Of(d))
 	assert.Equal(t, 3, looks, "slower, slower still, and as it was by then")
 
+	assert.True(t, Past(time.Now().Add(-9*Of(d)), d))
+	assert.False(t, Past(time.Now().Add(-7*Of(d)), d))
+
 	looks = 0
 	calls := 0
 	require.NoError(t, Poll(time.Minute, "never", func() (bool, error) { calls++; return calls == 3, nil }))

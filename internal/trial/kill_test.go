@@ -143,7 +143,7 @@ func (v *victim) requireNothingLeft(machine state, began time.Time, saves bool) 
 	}
 	gone("network namespaces are held", v.holders)
 	took := time.Since(began)
-	require.LessOrEqual(v.t, took, deadline.Of(v.limit), "until all was gone")
+	require.False(v.t, took > deadline.Of(v.limit) && deadline.Past(began, v.limit), "all was gone after %v, want %v", took, deadline.Of(v.limit))
 	v.letGo()
 	gone("files are left", func() (found []string) {
 		for _, name := range list(v.Dir) {
