@@ -105,7 +105,9 @@ func (e ending) try(t *testing.T, who user, machine state) time.Duration {
 		}
 		require.NoError(t, syscall.Kill(target, e.signal))
 	}
+	hung := time.AfterFunc(deadline.Of(30*time.Second), func() { _ = v.Process.Kill() })
 	_ = v.Wait() // its state is looked at below
+	hung.Stop()
 	if e.signal == 0 {
 		began = time.Now() // it ended by itself
 	}
