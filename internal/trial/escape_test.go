@@ -104,6 +104,7 @@ ip link set machine1 netns precious
 ip addr add 10.99.0.1/24 dev machine0
 ip link set machine0 up
 ip -n precious link set machine1 up`)
+	awaitUp(t, "ip link; ip -n precious link")
 	inside := shell(t, "ip -n precious -details link")
 	precious := filepath.Join(t.TempDir(), "precious")
 	require.NoError(t, os.WriteFile(precious, []byte("precious"), 0o644))
