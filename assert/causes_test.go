@@ -3,6 +3,7 @@ package assert_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/netrig/netrig/assert"
 	"github.com/netrig/netrig/capture"
@@ -237,4 +238,14 @@ func TestBadTargets(t *testing.T) {
 		testify.Contains(t, text, c.says, fmt.Sprint(c.to))
 		testify.Contains(t, text, "node client")
 	}
+}
+
+// TestLateAnswer: an answer that has arrived is waited for, beyond the time that
+// an answer may take, when the program is slow to take it in.
+func TestLateAnswer(t *testing.T) {
+	t.Parallel()
+	client, _, _ := chain(t)
+	e, err := assert.AskLate(client, "10.0.2.2", 1500*time.Millisecond)
+	require.NoError(t, err)
+	require.Equal(t, assert.Reached, e.Cause)
 }

@@ -94,7 +94,8 @@ func TestNeighborOfKernelTimers(t *testing.T) {
 			for _, p := range w.Find(capture.Match{Kind: capture.DestinationUnreachable}) {
 				last = p.Time
 			}
-			testify.Less(t, time.Since(last), deadline.Of(500*time.Millisecond))
+			// Another 3 s would be more, and a busy machine may take its time.
+			testify.Less(t, time.Since(last), deadline.Of(2500*time.Millisecond))
 		})
 		assert.Reachable(tb, client, "10.0.2.77")
 	})

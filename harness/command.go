@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/netrig/netrig/internal/deadline"
+	"github.com/netrig/netrig/internal/limit"
 	"golang.org/x/sys/unix"
 )
 
@@ -109,7 +110,7 @@ func (c *Cmd) explain(err error) error {
 	if errors.Is(err, exec.ErrNotFound) {
 		err = fmt.Errorf("%w: install the Debian package %s", err, packageOf(c.Args[0]))
 	}
-	return fmt.Errorf("run %s in node %s: %w", c.Args[0], c.node.name, err)
+	return fmt.Errorf("run %s in node %s: %w%s", c.Args[0], c.node.name, err, limit.Hint(err))
 }
 
 // Wait waits for the program to end, as exec.Cmd.Wait does; several may wait.

@@ -15,6 +15,7 @@ import (
 	"github.com/netrig/netrig/internal/deadline"
 	"github.com/netrig/netrig/internal/firewall"
 	"github.com/netrig/netrig/internal/github"
+	"github.com/netrig/netrig/internal/limit"
 	"github.com/netrig/netrig/internal/result"
 	"github.com/netrig/netrig/internal/sandbox"
 )
@@ -240,7 +241,7 @@ func (l *Lab) fatalf(format string, args ...any) {
 func (l *Lab) must(err error, format string, args ...any) {
 	if err != nil {
 		l.TB.Helper()
-		l.fatalf("%s: %v", fmt.Sprintf(format, args...), err)
+		l.fatalf("%s: %v%s", fmt.Sprintf(format, args...), err, limit.Hint(err))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/netrig/netrig/capture"
 	"github.com/netrig/netrig/internal/firewall"
+	"github.com/netrig/netrig/internal/limit"
 	"github.com/netrig/netrig/internal/ns"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -207,7 +208,7 @@ func (n *Node) Recorded() bool { return n.tap != nil }
 func (n *Node) must(err error, format string, args ...any) {
 	if err != nil {
 		n.lab.TB.Helper()
-		n.lab.fatalf("node %s: %s: %v", n.name, fmt.Sprintf(format, args...), err)
+		n.lab.fatalf("node %s: %s: %v%s", n.name, fmt.Sprintf(format, args...), err, limit.Hint(err))
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/netrig/netrig/capture"
 	"github.com/netrig/netrig/internal/explain"
 	"github.com/netrig/netrig/internal/journal"
+	"github.com/netrig/netrig/internal/limit"
 	"github.com/netrig/netrig/internal/result"
 )
 
@@ -49,7 +50,8 @@ func (l *Lab) save() {
 		names, err = l.saveTo(folder)
 	}
 	if err != nil {
-		l.TB.Logf("netrig: what the test left behind could not be saved: %v", err)
+		_ = os.Remove(folder) // if there is nothing in it
+		l.TB.Logf("netrig: what the test left behind could not be saved, or not all: %v%s", err, limit.Disk(err, "TMPDIR, or go test -artifacts -outputdir"))
 		return
 	}
 	names = brief(names)

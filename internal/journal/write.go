@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/netrig/netrig/internal/limit"
 	"golang.org/x/sys/unix"
 )
 
@@ -89,7 +90,7 @@ func (w *Writer) Write(what any) error {
 		return fmt.Errorf("write a journal: %w", err)
 	}
 	if err := w.put(fileName(name), append(raw, '\n')); err != nil {
-		return fmt.Errorf("write a journal into %s (%s): %w", w.folder, Variable, err)
+		return fmt.Errorf("write a journal into %s (%s): %w%s", w.folder, Variable, err, limit.Disk(err, Variable))
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 
 func TestHints(t *testing.T) {
 	for errno, says := range map[unix.Errno]string{
-		unix.ENOSPC: "user.max_net_namespaces", unix.EPERM: "harness.Main", unix.EMFILE: "ulimit -n",
+		unix.ENOSPC: "user.max_net_namespaces", unix.EPERM: "harness.Main",
 	} {
 		assert.Contains(t, hint(errno), says)
 	}

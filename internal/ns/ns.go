@@ -44,8 +44,6 @@ func hint(err error) string {
 		return " (the limit user.max_net_namespaces is reached; raise it with sysctl, or run fewer tests at once)"
 	case unix.EPERM:
 		return " (needs CAP_SYS_ADMIN: call harness.Main from TestMain, or run as root)"
-	case unix.EMFILE:
-		return " (no file descriptors left: raise `ulimit -n`, or run fewer tests at once)"
 	}
 	return ""
 }

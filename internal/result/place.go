@@ -60,9 +60,14 @@ func PlaceOf(path string) (p Place, name string) {
 	return p, file
 }
 
-// Write writes a file of the lab.
+// Write writes a file of the lab, which is whole or not there: half a recording
+// would tell another story.
 func (p Place) Write(name string, text []byte) error {
-	return os.WriteFile(p.Path(name), text, 0o644) //nolint:gosec // for others to read
+	err := os.WriteFile(p.Path(name), text, 0o644) //nolint:gosec // for others to read
+	if err != nil {
+		_ = os.Remove(p.Path(name))
+	}
+	return err
 }
 
 // WriteJSON writes a value as a file of the lab.

@@ -63,6 +63,10 @@ func diagnose(f failure) (reason string, remedies []string) {
 	case f.errno == unix.EINVAL:
 		return "this kernel lacks a kind of namespace (CONFIG_NET_NS, CONFIG_PID_NS, CONFIG_USER_NS)",
 			[]string{"use another:     a kernel with these options"}
+	case f.errno == unix.EMFILE || f.errno == unix.ENFILE:
+		return "there are no file descriptors left", []string{"raise the limit: ulimit -n; see also fs.file-max"}
+	case f.errno == unix.ENOMEM:
+		return "there is no memory left", []string{"raise the limit: memory.max of the cgroup, or ulimit -v"}
 	case f.errno == unix.EAGAIN:
 		return "the user has too many processes", []string{"raise the limit: ulimit -u; see also kernel.pid_max and pids.max of the cgroup"}
 	case f.errno == unix.ENOSYS:

@@ -45,8 +45,10 @@ func TestExplain(t *testing.T) {
 		{"a kernel without user namespaces", failure{errno: unix.EINVAL, noUserNS: true}, []string{"CONFIG_USER_NS", sudo}, nil},
 		{"a kernel without others", failure{errno: unix.EINVAL, privileged: true}, []string{"CONFIG_NET_NS"}, []string{sudo}},
 		{"too many processes", failure{errno: unix.EAGAIN}, []string{"ulimit -u"}, nil},
+		{"no descriptors", failure{errno: unix.EMFILE}, []string{"ulimit -n"}, nil},
+		{"an error of which nothing is known", failure{errno: unix.EIO}, []string{"dmesg"}, nil},
 		{"hidden by seccomp", failure{errno: unix.ENOSYS, filtered: true}, []string{"docker run --privileged"}, nil},
-		{"no memory", failure{errno: unix.ENOMEM}, []string{"dmesg", "cannot allocate memory"}, nil},
+		{"no memory", failure{errno: unix.ENOMEM}, []string{"memory.max", "cannot allocate memory"}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := tt.failure

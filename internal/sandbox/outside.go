@@ -18,6 +18,9 @@ const self = "/proc/self/exe"
 // outside makes the sandbox, waits for it, and ends as it ended. It runs on the
 // main thread.
 func outside() {
+	if text := tooLow(); text != "" {
+		fail(text)
+	}
 	caught := &catcher{}
 	rep, status, err := enter(true, caught)
 	if err == nil && rep.kind == reportNoProc {
@@ -34,7 +37,13 @@ func outside() {
 	case rep.kind == reportFailed:
 		fail(explain(failureOf(rep.step, unix.Errno(rep.value))))
 	case rep.kind == reportEnd:
+		if text := starved(unix.WaitStatus(rep.value)); text != "" {
+			fmt.Fprintln(os.Stderr, "netrig: "+text)
+		}
 		leave(unix.WaitStatus(rep.value))
+	}
+	if text := starved(status); text != "" {
+		fmt.Fprintln(os.Stderr, "netrig: "+text)
 	}
 
 	// The first process ended before it could tell how the tests ended.

@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -26,6 +27,13 @@ func TestMain(m *testing.M) {
 
 // outside runs the tests where they are: a sandbox would hide the machine.
 func outside(m *testing.M) int {
+	// A shell without job control starts what is in the background with these
+	// ignored, and so would victims be. What is caught here is not, for them.
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGQUIT} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 	var err error
 	if folder, err = os.MkdirTemp("", "netrig-trial-"); err != nil {
 		panic(err)

@@ -58,7 +58,9 @@ type event struct{ Action, Test, Output string }
 var lacking = regexp.MustCompile(`kernel|needs root on the machine itself|no script types this network`)
 
 func (p *part) problem(format string, args ...any) {
-	p.problems = append(p.problems, fmt.Sprintf(format, args...))
+	what := fmt.Sprintf(format, args...)
+	p.problems = append(p.problems, what)
+	fmt.Printf("%s: FAILED: %s: %s\n", time.Now().Format(time.TimeOnly), p.name, what) // while the machine can still be looked at
 }
 
 func (p *part) soak(ctx context.Context) {
@@ -76,7 +78,10 @@ func (p *part) soak(ctx context.Context) {
 	}
 	p.report()
 	problems, told := grown(p.reports)
-	p.problems, p.told = append(p.problems, problems...), told
+	for _, what := range problems {
+		p.problem("%s", what)
+	}
+	p.told = told
 }
 
 // start runs the process and reads what it says.
@@ -311,8 +316,8 @@ func (p *part) tell() bool {
 	for _, what := range slices.Sorted(maps.Keys(p.skips)) {
 		fmt.Printf("%s: skipped %d times: %s\n", p.name, p.skips[what], what)
 	}
-	for _, what := range p.problems {
-		fmt.Printf("FAILED: %s: %s\n", p.name, what)
+	if len(p.problems) > 0 {
+		fmt.Printf("%s: FAILED: %d times, as told above\n", p.name, len(p.problems))
 	}
 	if !p.told {
 		fmt.Printf("%s: too few rounds to tell whether anything grows\n", p.name)
