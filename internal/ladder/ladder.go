@@ -298,8 +298,8 @@ func (d *diagram) order(shown map[string]*lifeline) {
 			add(d.Facts.Nodes[i].Name)
 		}
 	}
-	for _, l := range shown {
-		add(l.node)
+	for _, where := range slices.Sorted(maps.Keys(shown)) { // those that the facts lack
+		add(shown[where].node)
 	}
 	place := func(node string) int { return slices.Index(nodes, node) }
 	for _, l := range shown {

@@ -34,9 +34,11 @@ func TestCommandLine(t *testing.T) {
 	first, err := os.ReadFile(filepath.Join(dir, "report.html"))
 	require.NoError(t, err)
 
-	status, out, _ = run(dir, "-o", "-")
-	assert.Equal(t, StatusWritten, status)
-	assert.Equal(t, string(first), out, "the same files make the same page; the report itself is none of them")
+	for range 8 { // one that depends on the order of a map differs in some
+		status, out, _ = run(dir, "-o", "-")
+		assert.Equal(t, StatusWritten, status)
+		require.True(t, string(first) == out, "the same files make another page")
+	}
 
 	file := filepath.Join(t.TempDir(), "x.html")
 	status, out, _ = run("-o", file, dir)
