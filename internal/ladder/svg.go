@@ -87,7 +87,7 @@ func (d *diagram) columns() float64 {
 		}
 		widest = math.Max(widest, draw.Width(r.note)+24)
 	}
-	return math.Max(x+60, clockEnd+24+math.Min(widest, 900))
+	return math.Max(x+60, clockEnd+24+math.Min(widest, 1400))
 }
 
 // heads names the nodes and interfaces above their life lines.

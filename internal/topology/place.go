@@ -51,9 +51,22 @@ func (d *drawing) lines(p *plug) [][]draw.Run {
 			all = append(all, []draw.Run{{Class: "soft", Text: more(len(p.says) - i)}})
 			break
 		}
-		all = append(all, []draw.Run{{Class: "say" + string(rune('0'+s.way)), Text: s.text}})
+		for _, text := range broken(s.text) {
+			all = append(all, []draw.Run{{Class: "say" + string(rune('0'+s.way)), Text: text}})
+		}
 	}
 	return all
+}
+
+// broken puts the second address of a long line, as those of IPv6 are, on a line
+// of its own.
+func broken(text string) []string {
+	const long = 46
+	first, second, ok := strings.Cut(text, " > ")
+	if !ok || len(text) <= long {
+		return []string{text}
+	}
+	return []string{first, "    > " + second}
 }
 
 // mostSaid is how many sightings an interface lists: a packet in a loop comes by

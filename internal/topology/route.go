@@ -104,6 +104,19 @@ func part(points []draw.Point, share float64) []draw.Point {
 	return points
 }
 
+// beside is a line on the right of a line, as one goes along it.
+func beside(points []draw.Point, by float64) []draw.Point {
+	moved := make([]draw.Point, len(points))
+	for i, at := range points {
+		before, after := points[max(i-1, 0)], points[min(i+1, len(points)-1)]
+		if length := distance(before, after); length > 0 {
+			at.X, at.Y = at.X-by*(after.Y-before.Y)/length, at.Y+by*(after.X-before.X)/length
+		}
+		moved[i] = at
+	}
+	return moved
+}
+
 func distance(a, b draw.Point) float64 { return math.Hypot(a.X-b.X, a.Y-b.Y) }
 
 func plural(count int, what string) string {

@@ -87,27 +87,21 @@ func (d *drawing) texts(p *draw.Picture, n *node) {
 // way draws a packet's way over the cables and through the nodes.
 func (d *drawing) way(p *draw.Picture, number int) {
 	kind := string(rune('0' + number%kinds))
-	shift := float64([]int{-3, 3, 0, 6}[number%kinds])
-	over := func(points []draw.Point, by float64) []draw.Point {
-		points = slices.Clone(points)
-		for i := range points {
-			points[i].Y += by
-		}
-		return points
-	}
+	// Packets keep to the right, those that go the same way side by side.
+	shift := []float64{3, 3, 6.5, 6.5}[number%kinds]
 	for _, l := range d.ways[number].legs {
 		p.Begin(d.legend(number))
 		switch {
 		case l.to != nil && l.from.peer == l.to && l.from.node != l.to.node || l.to != nil && l.from.peer == l.to && l.out:
-			points := over(d.cable(l.from), shift)
+			points := beside(d.cable(l.from), shift)
 			p.Line("way"+kind, points...)
 			half := part(points, 0.55)
 			p.Arrow("tip"+kind, half[len(half)-2], half[len(half)-1])
 		case l.to != nil:
-			points := over(d.through(l.from, l.to), shift)
+			points := beside(d.through(l.from, l.to), shift)
 			p.Line("way"+kind, points...)
 		case l.out && l.from.peer != nil:
-			points := over(part(d.cable(l.from), 0.5), shift)
+			points := beside(part(d.cable(l.from), 0.5), shift)
 			p.Line("way"+kind, points...)
 			if l.ended {
 				d.ended(p, points[len(points)-1])
@@ -118,7 +112,7 @@ func (d *drawing) way(p *draw.Picture, number int) {
 			if !l.from.left || l.from.frames() {
 				tip.X = at.X - 16
 			}
-			p.Line("way"+kind, over([]draw.Point{at, tip}, shift)...)
+			p.Line("way"+kind, beside([]draw.Point{at, tip}, shift)...)
 			d.ended(p, tip)
 		}
 		p.End()
