@@ -71,7 +71,7 @@ func times(value, own float64) string {
 
 func tables(all []contest, machine string) string {
 	var t strings.Builder
-	fmt.Fprintf(&t, "%s. Medians; in brackets, how many times what netrig takes.\n\n", machine)
+	fmt.Fprintf(&t, "%s. Medians; in brackets, how many times what netrig takes. Pings lost are those of all rounds together.\n\n", machine)
 	header(&t, "work", columns...)
 	var refused []string
 	for _, c := range all {
