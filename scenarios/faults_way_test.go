@@ -39,7 +39,7 @@ func wayFaults(f family) []*fault {
 		{
 			name: "the target's policy rule prohibits answers", in: "Router", at: "forwarding", reply: true,
 			plant:  func(l *planted) { l.rule("ns1", f, "to", one, "prohibit") },
-			packet: "echo reply", node: "ns1", end: "null routed (prohibit route)", seen: never("ns1", "echo request", "ns1:veth2", ttl63), cause: "EACCES",
+			packet: "echo reply", node: "ns1", end: "null routed (prohibit route)", seen: never("ns1", "echo request", "ns1:veth2", ttl63), cause: "a rule decides before it",
 		},
 		{
 			name: "the sender's route prefers an address that nobody knows", in: "Router", at: "forwarding", reply: true,

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/netrig/netrig/capture"
@@ -29,7 +30,7 @@ func (n *Node) destination(p *capture.Packet) (netip.Addr, string) {
 		}
 	}
 	for _, r := range n.Rules {
-		if r.Moved == 0 || strings.ToLower(r.hook()) != "prerouting" {
+		if r.Moved == 0 || !slices.Contains(r.Hooks, "prerouting") || !r.applies(p) {
 			continue
 		}
 		for _, option := range []string{"--to-destination ", " dnat to "} {
@@ -45,6 +46,31 @@ func (n *Node) destination(p *capture.Packet) (netip.Addr, string) {
 		}
 	}
 	return p.Dst, ""
+}
+
+// applies tells whether what a rule says of ports and of the interface does not
+// speak against a packet, in the words of iptables and of nft.
+func (r Rule) applies(p *capture.Packet) bool {
+	words := strings.Fields(r.Text)
+	for i := 1; i < len(words); i++ {
+		not := i > 1 && words[i-2] == "!" || words[i] == "!="
+		value := words[i]
+		if value == "!=" && i+1 < len(words) {
+			value = words[i+1]
+		}
+		value = strings.Trim(value, `"`)
+		switch words[i-1] {
+		case "--dport", "dport":
+			if port, err := strconv.ParseUint(value, 10, 16); err == nil && (uint16(port) == p.DstPort) == not {
+				return false
+			}
+		case "-i", "iifname":
+			if !strings.HasSuffix(value, "+") && (value == p.Interface) == not {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // same compares ends by their ports too where the packet has them: of an echo
