@@ -52,6 +52,7 @@ func (l *Lab) Facts() (*explain.Facts, *Tally) {
 			}
 		})
 		ask("forwarding databases", func(n *Node) { told.Forwarding = n.forwardingFacts() })
+		ask("sockets", func(n *Node) { told.Listeners = n.listeners() })
 		ask("sysctls", func(n *Node) { n.sysctlFacts(told) })
 		counters, rules := n.tally(ask)
 		if len(rules) > 0 { // without, nothing tracks connections

@@ -22,7 +22,7 @@ func listenerFaults(f family) []*fault {
 				closeAll(l, "server")
 				l.node("server").Serve("tcp", f.either("127.0.0.1:80", "[::1]:80"))
 			},
-			packet: "TCP SYN", node: "server", end: "refused", seen: entering("server:eth0", ttl63), cause: "nobody listens on " + f.addr(9, 2) + " port 80",
+			packet: "TCP SYN", node: "server", end: "refused", seen: entering("server:eth0", ttl63), cause: "server: TCP sockets wait on " + f.either("127.0.0.1:80", "[::1]:80"),
 		},
 		{
 			name: "the server listens on the other family", in: "Masquerade", at: "pinged",
@@ -30,7 +30,7 @@ func listenerFaults(f family) []*fault {
 				closeAll(l, "server")
 				l.node("server").Serve("tcp", f.other().either("127.0.0.1:80", "[::1]:80"))
 			},
-			packet: "TCP SYN", node: "server", end: "refused", seen: entering("server:eth0", ttl63), cause: "nobody listens on " + f.addr(9, 2) + " port 80",
+			packet: "TCP SYN", node: "server", end: "refused", seen: entering("server:eth0", ttl63), cause: "server: TCP sockets wait on " + f.other().either("127.0.0.1:80", "[::1]:80"),
 		},
 		{
 			name: "the listener's queue is full", in: "Masquerade", at: "pinged",

@@ -1,7 +1,12 @@
 package scenarios
 
 import (
+	"errors"
+	"net/netip"
+
 	"github.com/netrig/netrig/harness"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // natFaults are about translated addresses, and the servers behind them.
@@ -103,5 +108,38 @@ func natFaults(f family) []*fault {
 			},
 			packet: "TCP SYN", node: "host", end: "refused", seen: entering("host:eth0", ttl64), cause: "did not apply",
 		},
+		{
+			name: "the connection is still tracked as a wrong rule said", in: "PortForward", at: "forward", rules: true, programs: []string{"sysctl"},
+			plant: func(l *planted) {
+				// All calls of the client are one connection to the host.
+				l.run("client", "sysctl", "-qw", "net.ipv4.ip_local_port_range=40000 40000")
+				l.forget("host")
+				wrong := l.node("host").PortForward(harness.Forward{Port: 8088, In: "br0", NotIn: true, To: f.either(f.addr(1, 9)+":80", "["+f.addr(1, 9)+"]:80")})
+				l.knock("client", netip.AddrPortFrom(netip.MustParseAddr(f.addr(9, 1)), 8088))
+				wrong.Remove()
+				l.node("host").PortForward(harness.Forward{Port: 8088, In: "br0", NotIn: true, To: socket("80")})
+			},
+			packet: f.ask(), node: "web", end: "neighbour unreachable", seen: entering("web:eth0", f.neighborTTL()), cause: "though no rule says so any more", about: []string{"host"},
+		},
 	}
+}
+
+// knock calls a port and does not wait for an answer.
+func (p *planted) knock(node string, to netip.AddrPort) {
+	require.NoError(p, p.node(node).Do(func() error {
+		family, target := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()})
+		if to.Addr().Is4() {
+			family, target = unix.AF_INET, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}
+		}
+		fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		if err := unix.Connect(fd, target); !errors.Is(err, unix.EINPROGRESS) {
+			return err
+		}
+		return nil
+	}))
+	p.Settle()
 }

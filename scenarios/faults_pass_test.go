@@ -87,7 +87,7 @@ func passFaults(f family) []*fault {
 			packet: "echo reply", node: "ns0", end: "filtered in (input)", seen: entering("ns0:veth0", ttl63), cause: "REJECT",
 		},
 		{
-			name: "the kernel was told to send few errors", in: "Router", at: "reached",
+			name: "the kernel was told to send few errors", in: "Router", at: "reached", programs: []string{"sysctl"},
 			plant: func(l *planted) {
 				l.node("router").SetSysctl(f.either("net.ipv4.icmp_ratelimit", "net.ipv6.icmp.ratelimit"), 60000)
 				if f.v6 {

@@ -37,6 +37,14 @@ type Node struct {
 	Counters   map[string]uint64 // since the node was made
 	Moved      map[string]uint64 // those that the repeated probe moved, by how much
 	Conntrack  []Connection
+	Listeners  []Listener `json:",omitempty"`
+}
+
+// Listener is a socket that waits for others: of TCP one that listens, of UDP
+// one that is not connected.
+type Listener struct {
+	Network string // "tcp" or "udp"
+	Addr    netip.AddrPort
 }
 
 // Link is an interface.

@@ -24,7 +24,11 @@ func (n *Node) destination(p *capture.Packet) (netip.Addr, string) {
 	for _, c := range n.Conntrack {
 		switch {
 		case same(c.From, from) && same(c.To, to) && c.ReplyFrom.Addr() != c.To.Addr():
-			return c.ReplyFrom.Addr(), "the tracked connection " + c.Text
+			text := "the tracked connection " + c.Text
+			if to := c.ReplyFrom.Addr().String(); !slices.ContainsFunc(n.Rules, func(r Rule) bool { return strings.Contains(r.Text, to) }) {
+				text += ", though no rule says so any more"
+			}
+			return c.ReplyFrom.Addr(), text
 		case same(c.ReplyFrom, from) && same(c.ReplyTo, to) && c.From.Addr() != c.ReplyTo.Addr() && (p.SrcPort != 0 || p.Kind == capture.EchoReply):
 			return c.From.Addr(), "the tracked connection " + c.Text
 		}
