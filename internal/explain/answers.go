@@ -120,6 +120,9 @@ func (r *reasoner) refused() Verdict {
 // listeners names who waits for the like at another address or port.
 func (r *reasoner) listeners(v *Verdict, n *Node) {
 	var all []string
+	if n.Listeners == nil && r.Listening != nil {
+		n.Listeners = r.Listening(n.Name)
+	}
 	for _, l := range n.Listeners {
 		if l.Network == r.Network {
 			all = append(all, l.Addr.String())

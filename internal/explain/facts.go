@@ -23,6 +23,10 @@ type Facts struct {
 
 	// Ask looks a route up in a node.
 	Ask func(node string, q Query) Route `json:"-"`
+	// Listening are the sockets of a node that wait for others. It is asked for
+	// one node, where a reason may be: the kernel looks through all connections of
+	// the machine.
+	Listening func(node string) []Listener `json:"-"`
 }
 
 // Node is what the kernel says of one node.
