@@ -76,6 +76,12 @@ func (l *Lab) Facts() (*explain.Facts, *Tally) {
 		}
 		return nodes[i].lookUp(q)
 	}
+	f.Listening = func(node string) (all []explain.Listener) {
+		if i, ok := place[node]; ok {
+			nodes[i].quietly(func(n *Node) { all = n.listeners() })
+		}
+		return all
+	}
 	return f, t
 }
 
@@ -105,16 +111,7 @@ func (l *Lab) eachQuietly(f func(n *Node, ask func(what string, q func(n *Node))
 		go func() {
 			defer func() { <-turns; wait.Done() }()
 			f(n, func(what string, q func(n *Node)) {
-				r := try.Run("facts", func(tb testing.TB) {
-					shadow := &Lab{TB: tb, timers: l.timers, backend: l.backend}
-					s := &Node{lab: shadow, name: n.name, base: n.base, rules: n.rules}
-					defer func() {
-						if n.rules == nil && s.rules != nil {
-							_ = s.rules.Close()
-						}
-					}()
-					q(s)
-				})
+				r := n.quietly(q)
 				if r.Failed || r.Panic != nil {
 					for _, report := range failed {
 						report(fmt.Sprintf("node %s: %s: %s", n.name, what, strings.TrimSpace(r.Log())))
@@ -124,6 +121,20 @@ func (l *Lab) eachQuietly(f func(n *Node, ask func(what string, q func(n *Node))
 		}()
 	}
 	wait.Wait()
+}
+
+// quietly asks a shadow of the node, whose failures do not fail the test.
+func (n *Node) quietly(q func(n *Node)) try.Result {
+	return try.Run("facts", func(tb testing.TB) {
+		shadow := &Lab{TB: tb, timers: n.lab.timers, backend: n.lab.backend}
+		s := &Node{lab: shadow, name: n.name, base: n.base, rules: n.rules}
+		defer func() {
+			if n.rules == nil && s.rules != nil {
+				_ = s.rules.Close()
+			}
+		}()
+		q(s)
+	})
 }
 
 // addLosses adds what interfaces and their queueing disciplines have dropped,

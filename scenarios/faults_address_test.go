@@ -55,7 +55,7 @@ func addressFaults(f family) []*fault {
 func (p *planted) duplicate(node, name, other, otherName, address string) {
 	n := p.node(node)
 	n.SetSysctl("net.ipv6.conf."+name+".accept_dad", 1)
-	n.SetSysctl("net.ipv6.conf."+name+".dad_transmits", 3)
+	n.SetSysctl("net.ipv6.conf."+name+".dad_transmits", 500) // 20 ms apart by the fast timers: long enough to be answered
 	p.run(node, "ip", "address", "del", address+"/64", "dev", name)
 	p.run(node, "ip", "address", "add", address+"/64", "dev", name)
 	mac := p.node(other).MAC(otherName)

@@ -35,27 +35,27 @@ func filterFaults(f family) []*fault {
 		{"ns0", harness.Input, answer, "echo reply", "filtered in (input)", entering("ns0:veth0", ttl63)},
 	} {
 		all = append(all, &fault{
-			name: place.node + " drops the " + place.packet + " in " + string(place.hook), in: "Router", at: "forwarding", reply: place.kind == answer,
-			plant:  func(l *planted) { l.node(place.node).Drop(echo(place.hook, place.kind)) },
+			name: place.node + " drops the " + place.packet + " in " + string(place.hook), in: "Router", at: "forwarding", rules: true, reply: place.kind == answer,
+			plant:  func(l *planted) { l.drop(place.node, echo(place.hook, place.kind)) },
 			packet: place.packet, node: place.node, end: place.end, seen: place.seen, cause: "DROP counted 1",
 		})
 	}
 	return append(all,
 		&fault{
-			name: "the router rejects", in: "Router", at: "forwarding",
-			plant:  func(l *planted) { l.node("router").Reject(echo(harness.Forwarded, ask), harness.AnswerProhibited) },
+			name: "the router rejects", in: "Router", at: "forwarding", rules: true,
+			plant:  func(l *planted) { l.reject("router", echo(harness.Forwarded, ask), harness.AnswerProhibited) },
 			packet: "echo request", node: "router", end: "filtered out (forward)", seen: entering("router:veth1", ttl64), cause: "REJECT",
 		},
 		&fault{
-			name: "the target rejects", in: "Router", at: "forwarding",
+			name: "the target rejects", in: "Router", at: "forwarding", rules: true,
 			plant: func(l *planted) {
-				l.node("ns1").Reject(echo(harness.Input, ask), harness.AnswerPortUnreachable)
+				l.reject("ns1", echo(harness.Input, ask), harness.AnswerPortUnreachable)
 			},
 			packet: "echo request", node: "ns1", end: "filtered in (input)", seen: entering("ns1:veth2", ttl63), cause: "REJECT",
 		},
 		&fault{
-			name: "the policy of FORWARD is drop", in: "Router", at: "forwarding",
-			plant:  func(l *planted) { l.node("router").ForwardPolicy("drop") },
+			name: "the policy of FORWARD is drop", in: "Router", at: "forwarding", rules: true,
+			plant:  func(l *planted) { l.forwardPolicyDrop("router") },
 			packet: "echo request", node: "router", end: "filtered out (forward)", seen: entering("router:veth1", ttl64), cause: "policy -t filter -P FORWARD DROP",
 		},
 		&fault{

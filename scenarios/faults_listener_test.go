@@ -22,7 +22,7 @@ func listenerFaults(f family) []*fault {
 				closeAll(l, "server")
 				l.node("server").Serve("tcp", f.either("127.0.0.1:80", "[::1]:80"))
 			},
-			packet: "TCP SYN", node: "server", end: "refused", seen: entering("server:eth0", ttl63), cause: "nobody listens on " + f.addr(9, 2) + " port 80",
+			packet: "TCP SYN", node: "server", end: "refused", seen: entering("server:eth0", ttl63), cause: "server: TCP sockets wait on " + f.either("127.0.0.1:80", "[::1]:80"),
 		},
 		{
 			name: "the server listens on the other family", in: "Masquerade", at: "pinged",
@@ -30,7 +30,7 @@ func listenerFaults(f family) []*fault {
 				closeAll(l, "server")
 				l.node("server").Serve("tcp", f.other().either("127.0.0.1:80", "[::1]:80"))
 			},
-			packet: "TCP SYN", node: "server", end: "refused", seen: entering("server:eth0", ttl63), cause: "nobody listens on " + f.addr(9, 2) + " port 80",
+			packet: "TCP SYN", node: "server", end: "refused", seen: entering("server:eth0", ttl63), cause: "server: TCP sockets wait on " + f.other().either("127.0.0.1:80", "[::1]:80"),
 		},
 		{
 			name: "the listener's queue is full", in: "Masquerade", at: "pinged",
@@ -41,57 +41,57 @@ func listenerFaults(f family) []*fault {
 			packet: "TCP SYN", node: "server", end: "dropped by the stack (the listener's queue is full)", seen: entering("server:eth0", ttl63), cause: "TcpExtListenOverflows",
 		},
 		{
-			name: "the server resets", in: "Masquerade", at: "pinged",
+			name: "the server resets", in: "Masquerade", at: "pinged", rules: true,
 			plant: func(l *planted) {
-				l.node("server").Reject(harness.Filter{Hook: harness.Input, Protocol: "tcp", Port: 80}, harness.AnswerReset)
+				l.reject("server", harness.Filter{Hook: harness.Input, Protocol: "tcp", Port: 80}, harness.AnswerReset)
 			},
 			packet: "TCP SYN", node: "server", end: "filtered in (input)", seen: entering("server:eth0", ttl63), cause: "REJECT",
 		},
 		{
-			name: "forwarded to the host's own loopback", in: "PortForward", at: "forward", programs: []string{"nft"},
+			name: "forwarded to the host's own loopback", in: "PortForward", at: "forward", rules: true,
 			plant: func(l *planted) {
-				l.run("host", "nft", "flush ruleset")
+				l.forget("host")
 				l.node("host").PortForward(harness.Forward{Port: 8088, In: "br0", NotIn: true, To: f.either("127.0.0.1:80", "[::1]:80")})
 				l.node("host").Serve("tcp", f.either("127.0.0.1:80", "[::1]:80"))
 			},
 			packet: "TCP SYN", node: "host", end: "dropped by the stack (martian destination)", seen: entering("host:eth0", ttl64), cause: f.either("route_localnet", "::1"),
 		},
 		{
-			name: "the rule is for another port", in: "PortForward", at: "forward", programs: []string{"nft"},
+			name: "the rule is for another port", in: "PortForward", at: "forward", rules: true,
 			plant: func(l *planted) {
-				l.run("host", "nft", "flush ruleset")
+				l.forget("host")
 				l.node("host").PortForward(harness.Forward{Port: 8089, In: "br0", NotIn: true, To: netip.AddrPortFrom(netip.MustParseAddr(f.addr(1, 1)), 80).String()})
 			},
 			packet: "TCP SYN", node: "host", end: "refused", seen: entering("host:eth0", ttl64), cause: "did not apply",
 		},
 		{
-			name: "the rule is for another interface", in: "PortForward", at: "forward", programs: []string{"nft"},
+			name: "the rule is for another interface", in: "PortForward", at: "forward", rules: true,
 			plant: func(l *planted) {
-				l.run("host", "nft", "flush ruleset")
+				l.forget("host")
 				l.node("host").PortForward(harness.Forward{Port: 8088, In: "br0", To: netip.AddrPortFrom(netip.MustParseAddr(f.addr(1, 1)), 80).String()})
 			},
 			packet: "TCP SYN", node: "host", end: "refused", seen: entering("host:eth0", ttl64), cause: "did not apply",
 		},
 		{
-			name: "masquerade on the wrong interface", in: "Masquerade", at: "masquerade", reply: true, programs: []string{"nft"},
+			name: "masquerade on the wrong interface", in: "Masquerade", at: "masquerade", rules: true, reply: true,
 			plant: func(l *planted) {
-				l.run("gateway", "nft", "flush ruleset")
+				l.forget("gateway")
 				l.node("gateway").Masquerade(harness.NAT{Source: f.net(1), Out: "eth1"})
 			},
 			packet: "echo reply", node: "server", end: "no route", seen: never("server", "echo request", "server:eth0", ttl63), cause: "server has no route to client (" + f.addr(1, 2),
 		},
 		{
-			name: "masquerade for the wrong source", in: "Masquerade", at: "masquerade", reply: true, programs: []string{"nft"},
+			name: "masquerade for the wrong source", in: "Masquerade", at: "masquerade", rules: true, reply: true,
 			plant: func(l *planted) {
-				l.run("gateway", "nft", "flush ruleset")
+				l.forget("gateway")
 				l.node("gateway").Masquerade(harness.NAT{Source: f.net(7), Out: "eth0"})
 			},
 			packet: "echo reply", node: "server", end: "no route", seen: never("server", "echo request", "server:eth0", ttl63), cause: "server has no route to client (" + f.addr(1, 2),
 		},
 		{
-			name: "the source is translated to an address that nobody has", in: "Masquerade", at: "masquerade", reply: true, programs: []string{"nft"},
+			name: "the source is translated to an address that nobody has", in: "Masquerade", at: "masquerade", rules: true, reply: true,
 			plant: func(l *planted) {
-				l.run("gateway", "nft", "flush ruleset")
+				l.forget("gateway")
 				l.node("gateway").SNAT(harness.NAT{Source: f.net(1), Out: "eth0", To: f.addr(9, 77)})
 			},
 			packet: f.ask(), node: "gateway", end: "neighbour unreachable", seen: entering("gateway:eth0", f.neighborTTL()), cause: "nobody on the link of server:eth0 has " + f.addr(9, 77), about: []string{"server"},

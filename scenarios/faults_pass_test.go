@@ -40,15 +40,15 @@ func passFaults(f family) []*fault {
 			packet: "echo request", node: "router", end: "filtered in (prerouting)", seen: entering("router:veth1", ttl64), cause: "inet t gate:",
 		},
 		{
-			name: "new connections are dropped", in: "Router", at: "forwarding",
-			plant:  func(l *planted) { l.node("router").Drop(harness.Filter{States: []string{"new"}, Protocol: protocol}) },
+			name: "new connections are dropped", in: "Router", at: "forwarding", rules: true,
+			plant:  func(l *planted) { l.drop("router", harness.Filter{States: []string{"new"}, Protocol: protocol}) },
 			packet: "echo request", node: "router", end: "filtered out (forward)", seen: entering("router:veth1", ttl64), cause: "NEW",
 		},
 		{
-			name: "invalid answers are dropped", in: "Router", at: "forwarding", reply: true,
+			name: "invalid answers are dropped", in: "Router", at: "forwarding", rules: true, reply: true,
 			plant: func(l *planted) {
 				l.node("router").NoTrack(echo(harness.Prerouting, f.echo()))
-				l.node("router").Drop(harness.Filter{States: []string{"invalid"}, Protocol: protocol})
+				l.drop("router", harness.Filter{States: []string{"invalid"}, Protocol: protocol})
 			},
 			packet: "echo reply", node: "router", end: "filtered out (forward)", seen: entering("router:veth3", ttl64), cause: "INVALID",
 		},
@@ -61,33 +61,33 @@ func passFaults(f family) []*fault {
 			packet: "echo request", node: "router", end: "filtered out (forward)", seen: entering("router:veth1", ttl64), cause: "counted 1",
 		},
 		{
-			name: "the sender rejects its own requests", in: "Router", at: "forwarding",
-			plant:  func(l *planted) { l.node("ns0").Reject(echo(harness.Output, f.echo()), harness.AnswerProhibited) },
+			name: "the sender rejects its own requests", in: "Router", at: "forwarding", rules: true,
+			plant:  func(l *planted) { l.reject("ns0", echo(harness.Output, f.echo()), harness.AnswerProhibited) },
 			packet: "echo request", node: "ns0", end: "filtered out (output)", seen: "it never left ns0", cause: "REJECT",
 		},
 		{
-			name: "the target rejects its own answers", in: "Router", at: "forwarding", reply: true,
+			name: "the target rejects its own answers", in: "Router", at: "forwarding", rules: true, reply: true,
 			plant: func(l *planted) {
-				l.node("ns1").Reject(echo(harness.Output, f.echoReply()), harness.AnswerProhibited)
+				l.reject("ns1", echo(harness.Output, f.echoReply()), harness.AnswerProhibited)
 			},
 			packet: "echo reply", node: "ns1", end: "filtered out (output)", seen: never("ns1", "echo request", "ns1:veth2", ttl63), cause: "REJECT",
 		},
 		{
-			name: "the router rejects the answers", in: "Router", at: "forwarding", reply: true,
+			name: "the router rejects the answers", in: "Router", at: "forwarding", rules: true, reply: true,
 			plant: func(l *planted) {
-				l.node("router").Reject(echo(harness.Forwarded, f.echoReply()), harness.AnswerProhibited)
+				l.reject("router", echo(harness.Forwarded, f.echoReply()), harness.AnswerProhibited)
 			},
 			packet: "echo reply", node: "router", end: "filtered out (forward)", seen: entering("router:veth3", ttl64), cause: "REJECT",
 		},
 		{
-			name: "the sender rejects the answers", in: "Router", at: "forwarding", reply: true,
+			name: "the sender rejects the answers", in: "Router", at: "forwarding", rules: true, reply: true,
 			plant: func(l *planted) {
-				l.node("ns0").Reject(echo(harness.Input, f.echoReply()), harness.AnswerPortUnreachable)
+				l.reject("ns0", echo(harness.Input, f.echoReply()), harness.AnswerPortUnreachable)
 			},
 			packet: "echo reply", node: "ns0", end: "filtered in (input)", seen: entering("ns0:veth0", ttl63), cause: "REJECT",
 		},
 		{
-			name: "the kernel was told to send few errors", in: "Router", at: "reached",
+			name: "the kernel was told to send few errors", in: "Router", at: "reached", programs: []string{"sysctl"},
 			plant: func(l *planted) {
 				l.node("router").SetSysctl(f.either("net.ipv4.icmp_ratelimit", "net.ipv6.icmp.ratelimit"), 60000)
 				if f.v6 {

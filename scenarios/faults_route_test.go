@@ -59,12 +59,12 @@ func routeFaults(f family) []*fault {
 		{
 			name: "a policy rule that discards", in: "Router", at: "forwarding",
 			plant:  func(l *planted) { l.rule("router", f, "to", two, "blackhole") },
-			packet: "echo request", node: "router", end: "null routed (blackhole route)", seen: entering("router:veth1", ttl64), cause: "EINVAL",
+			packet: "echo request", node: "router", end: "null routed (blackhole route)", seen: entering("router:veth1", ttl64), cause: "a rule decides before it",
 		},
 		{
 			name: "a policy rule that discards the answers", in: "Router", at: "forwarding", reply: true,
 			plant:  func(l *planted) { l.rule("router", f, "from", two, "blackhole") },
-			packet: "echo reply", node: "router", end: "null routed (blackhole route)", seen: entering("router:veth3", ttl64), cause: "EINVAL",
+			packet: "echo reply", node: "router", end: "null routed (blackhole route)", seen: entering("router:veth3", ttl64), cause: "a rule decides before it",
 		},
 		{
 			name: "forwarding was never switched on", in: "Masquerade", at: "masquerade",

@@ -37,12 +37,16 @@ type fault struct {
 	reply    bool
 	programs []string
 	sysctls  []string
+	// rules tells that the fault is about rules of a packet filter, which are then
+	// those of each backend.
+	rules bool
 }
 
 // planted is the lab of a scenario, in which a fault is being planted.
 type planted struct {
 	*harness.Lab
 	family
+	backend string
 }
 
 // node is a node of the scenario, by its name.
@@ -75,16 +79,25 @@ func (p *planted) down(node, name, peer, peerName string) {
 // saboteur is a testing.TB that plants a fault at one step of a scenario.
 type saboteur struct {
 	testing.TB
-	fault  *fault
-	family family
-	done   bool
+	fault   *fault
+	family  family
+	backend string
+	done    bool
+}
+
+// backends are those that the fault is tried on.
+func (f *fault) backends() []string {
+	if f.rules {
+		return []string{"nftables", "iptables", "iptables-legacy"}
+	}
+	return []string{"nftables"}
 }
 
 // AtStep is called by Lab.Step.
 func (s *saboteur) AtStep(l *harness.Lab, step string) {
 	if step == s.fault.at && !s.done {
 		s.done = true
-		s.fault.plant(&planted{l, s.family})
+		s.fault.plant(&planted{l, s.family, s.backend})
 	}
 }
 
@@ -102,14 +115,17 @@ func TestFaults(t *testing.T) {
 				if fault.only != "" && fault.only != f.name {
 					continue
 				}
-				r := &row{fault: fault, family: f}
-				rows = append(rows, r)
-				t.Run(fault.in+"/"+fault.name+"/"+f.name, func(t *testing.T) {
-					t.Parallel()
-					harness.RequireProgram(t, append(fault.programs, "ip")...)
-					harness.RequireSysctl(t, fault.sysctls...)
-					r.try(t)
-				})
+				for _, backend := range fault.backends() {
+					r := &row{fault: fault, family: f, backend: backend}
+					rows = append(rows, r)
+					t.Run(fault.in+"/"+fault.name+"/"+f.name+"/"+backend, func(t *testing.T) {
+						t.Parallel()
+						harness.RequireBackend(t, backend)
+						harness.RequireProgram(t, append(fault.programs, "ip")...)
+						harness.RequireSysctl(t, fault.sysctls...)
+						r.try(t)
+					})
+				}
 			}
 		}
 	})
@@ -118,11 +134,12 @@ func TestFaults(t *testing.T) {
 
 // row is a line of the table that TestFaults prints.
 type row struct {
-	fault  *fault
-	family family
-	said   string
-	ran    bool
-	right  bool
+	fault   *fault
+	family  family
+	backend string
+	said    string
+	ran     bool
+	right   bool
 }
 
 // verdict is the line of an explanation that says what became of which packet.
@@ -136,8 +153,8 @@ func (r *row) try(t *testing.T) {
 	var nodes []string
 	var s *saboteur
 	result := try.Run(t.Name(), func(tb testing.TB) {
-		s = &saboteur{TB: tb, fault: f, family: r.family}
-		lab := networks[i].body(s, r.family, "nftables")
+		s = &saboteur{TB: tb, fault: f, family: r.family, backend: r.backend}
+		lab := networks[i].body(s, r.family, r.backend)
 		for _, n := range lab.All() {
 			nodes = append(nodes, n.Name())
 		}
@@ -213,7 +230,9 @@ func report(t *testing.T, rows []*row) {
 		if r.fault.passes != "" {
 			said += ": " + r.fault.passes
 		}
-		fmt.Fprintf(&b, "%s  %-11s %-4s  %-48s  %s\n", mark, r.fault.in, r.family.name, r.fault.name, said)
+		fmt.Fprintf(&b, "%s  %-11s %-4s  %-15s  %-48s  %s\n", mark, r.fault.in, r.family.name, r.backend, r.fault.name, said)
 	}
-	t.Logf("%d of %d faults explained fully (%d in the way of the reply only)\n%s", right, all, replies, b.String())
+	if all > 0 {
+		t.Logf("%d of %d faults explained fully, %d %% (%d of them in the way of the reply only)\n%s", right, all, right*100/all, replies, b.String())
+	}
 }

@@ -8,10 +8,10 @@ func wayFaults(f family) []*fault {
 	ip := f.either("-4", "-6")
 	all := []*fault{
 		{
-			name: "a wide mask on a single subnet", in: "VethPair", at: "built",
+			name: "a wide mask on a single subnet", in: "Bridge", at: "built",
 			plant: func(l *planted) {
-				l.run("ns0", "ip", "address", "del", f.with(1, 1), "dev", "veth0")
-				l.run("ns0", "ip", "address", "add", f.addr(1, 1)+f.either("/16", "/48"), "dev", "veth0", "nodad")
+				l.run("ns1", "ip", "address", "del", f.with(1, 1), "dev", "eth0")
+				l.run("ns1", "ip", "address", "add", f.addr(1, 1)+f.either("/16", "/48"), "dev", "eth0", "nodad")
 			},
 			passes: "the subnet's own addresses are in the wider one, too",
 		},
@@ -39,7 +39,7 @@ func wayFaults(f family) []*fault {
 		{
 			name: "the target's policy rule prohibits answers", in: "Router", at: "forwarding", reply: true,
 			plant:  func(l *planted) { l.rule("ns1", f, "to", one, "prohibit") },
-			packet: "echo reply", node: "ns1", end: "null routed (prohibit route)", seen: never("ns1", "echo request", "ns1:veth2", ttl63), cause: "EACCES",
+			packet: "echo reply", node: "ns1", end: "null routed (prohibit route)", seen: never("ns1", "echo request", "ns1:veth2", ttl63), cause: "a rule decides before it",
 		},
 		{
 			name: "the sender's route prefers an address that nobody knows", in: "Router", at: "forwarding", reply: true,

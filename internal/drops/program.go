@@ -81,9 +81,8 @@ func (l *layout) instructions(spaces, queue, format *ebpf.Map) asm.Instructions 
 	)
 	read(event+atProtocol, 2, skb, l.skbProtocol)
 	pointer(skb, l.skbHead, "tell")
-	do(asm.Mov.Imm(asm.R1, 0), asm.StoreMem(asm.RFP, scratch, asm.R1, asm.DWord))
 	read(scratch, 2, skb, l.skbNetwork)
-	do(asm.LoadMem(asm.R1, asm.RFP, scratch, asm.DWord), asm.Add.Reg(found, asm.R1))
+	do(asm.LoadMem(asm.R1, asm.RFP, scratch, asm.Half), asm.Add.Reg(found, asm.R1))
 	read(event+atPacket, packetSize, found, 0)
 
 	do(

@@ -85,6 +85,9 @@ func (t *tracer) attach() (err error) {
 	return refused("attach a BPF program to the tracepoint skb:kfree_skb", err)
 }
 
+// hangs tells whether the program is at the tracepoint.
+func (t *tracer) hangs() bool { return t.attached != nil }
+
 func (t *tracer) detach() {
 	_ = t.attached.Close()
 	t.attached = nil

@@ -3,6 +3,7 @@ package drops
 import (
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/cilium/ebpf"
 )
@@ -31,15 +32,19 @@ type Watch struct {
 	err    error
 }
 
-// watching are the watches that go on, which share one program: to attach one
-// waits for the end of the last (an RCU grace period), and all failing tests of
-// a process would wait in a row.
+// linger is how long the program stays at the tracepoint after the last watch: to
+// attach it again soon waits for an RCU grace period (12 to 25 ms, much more on a
+// busy machine), and where many tests fail they would wait in a row.
+const linger = time.Second
+
+// watching are the watches that go on, which share one program.
 var watching struct {
 	sync.Mutex
 	tracer *tracer
 	failed error // why there is no tracer, and never will be
 	by     map[uint64]*Watch
 	count  int
+	end    *time.Timer // takes the program away when there has been no watch for a while
 }
 
 // Start begins to watch the namespaces of those inodes. The error says why the
@@ -62,7 +67,7 @@ func Start(inodes []uint64) (*Watch, error) {
 		}
 		watching.by[i] = w
 	}
-	if watching.count == 0 {
+	if watching.count == 0 && !watching.tracer.hangs() {
 		if err := watching.tracer.attach(); err != nil {
 			w.forget()
 			return nil, err
@@ -78,7 +83,10 @@ func (w *Watch) Stop() ([]Drop, error) {
 	defer watching.Unlock()
 	w.forget()
 	if watching.count--; watching.count == 0 {
-		watching.tracer.detach()
+		if watching.end != nil {
+			watching.end.Stop()
+		}
+		watching.end = time.AfterFunc(linger, leave)
 	}
 	// What others have not fetched yet stands in the same queue.
 	watched := func(i uint64) *Watch {
@@ -98,6 +106,15 @@ func (w *Watch) Stop() ([]Drop, error) {
 		if of := watched(d.Inode); of != nil {
 			of.seen = append(of.seen, d)
 		}
+	}
+}
+
+// leave takes the program from the tracepoint, if nobody watches.
+func leave() {
+	watching.Lock()
+	defer watching.Unlock()
+	if watching.count == 0 && watching.tracer.hangs() {
+		watching.tracer.detach()
 	}
 }
 

@@ -20,10 +20,10 @@ func (r *reasoner) fromError(f, e *capture.Flight) Verdict {
 	}
 	// Of one that went on from there, the last sighting is the one that counts.
 	p := v.Seen
-	to := f.First().Dst
+	to, translated := f.First().Dst, ""
 	way := Route{}
 	if p != nil {
-		to, _ = n.destination(p)
+		to, translated = n.destination(p)
 		way = r.route(n.Name, Query{To: to, From: p.Src, In: p.Interface})
 	} else {
 		way = r.route(n.Name, Query{To: to, From: f.First().Src})
@@ -39,6 +39,9 @@ func (r *reasoner) fromError(f, e *capture.Flight) Verdict {
 	}
 	if p != nil && loopback(&v, n, to, p.Interface) {
 		return v
+	}
+	if translated != "" {
+		v.Reasons = append(v.Reasons, n.Name+": translated by "+translated)
 	}
 	next := to
 	if way.Gateway.IsValid() {
@@ -58,6 +61,7 @@ func (r *reasoner) fromError(f, e *capture.Flight) Verdict {
 	case closed(said):
 		v.End = Refused
 		v.cause("%s: nobody takes it there (%s)", n.Name, said.String())
+		r.listeners(&v, n)
 	case unreachableHost(said) && r.down(&v, n, n.link(way.Device)):
 	case r.unresolved(&v, n, next, way.Device):
 	case said.Kind == capture.DestinationUnreachable && unreachableHost(said):
@@ -103,6 +107,7 @@ func (r *reasoner) refused() Verdict {
 	if p := v.Seen; p != nil {
 		to, translated := n.destination(p)
 		v.cause("%s took it for itself: nobody listens on %s port %d", n.Name, to, p.DstPort)
+		r.listeners(&v, n)
 		if translated != "" {
 			v.cause("%s: translated by %s", n.Name, translated)
 		} else {
@@ -110,6 +115,22 @@ func (r *reasoner) refused() Verdict {
 		}
 	}
 	return v
+}
+
+// listeners names who waits for the like at another address or port.
+func (r *reasoner) listeners(v *Verdict, n *Node) {
+	var all []string
+	if n.Listeners == nil && r.Listening != nil {
+		n.Listeners = r.Listening(n.Name)
+	}
+	for _, l := range n.Listeners {
+		if l.Network == r.Network {
+			all = append(all, l.Addr.String())
+		}
+	}
+	if len(all) > 0 {
+		v.cause("%s: %s sockets wait on %s", n.Name, strings.ToUpper(r.Network), strings.Join(all, ", "))
+	}
 }
 
 // untranslated names the rules that could have changed a destination, and did

@@ -174,3 +174,43 @@ func TestKernelsReason(t *testing.T) {
 	f.Drops = []Drop{{Node: "router", Reason: "NOT_SPECIFIED", Function: "ip_forward", Packet: &mine}}
 	assert.Contains(t, explain(f, request(">client:eth0", "<router:left")).All(), "the kernel dropped it in ip_forward, and gives no reason")
 }
+
+// TestNames: an address that two nodes have names both; loopback addresses are
+// nobody's, and a bridge that borrows a port's hardware address adds nothing.
+func TestNames(t *testing.T) {
+	both, lo := Address{Prefix: netip.MustParsePrefix("10.0.0.1/24")}, Address{Prefix: netip.MustParsePrefix("127.0.0.1/8")}
+	f := &Facts{Nodes: []*Node{
+		{Name: "a", Links: []Link{{Name: "lo", Addresses: []Address{lo}}, {Name: "eth0", MAC: mac(1).String(), Addresses: []Address{both}}}},
+		{Name: "b", Links: []Link{
+			{Name: "lo", Addresses: []Address{lo}},
+			{Name: "br0", Kind: "bridge", MAC: mac(2).String(), Addresses: []Address{both}},
+			{Name: "veth1", MAC: mac(2).String(), Master: "br0"},
+		}},
+		{Name: "c", Links: []Link{{Name: "eth0", MAC: mac(1).String()}}},
+	}}
+	n := f.Names()
+	assert.Equal(t, "a|b (10.0.0.1)", n.Of(both.Prefix.Addr()))
+	assert.Equal(t, "127.0.0.1", n.Of(lo.Prefix.Addr()))
+	assert.Equal(t, "10.0.0.9", n.Of(netip.MustParseAddr("10.0.0.9")))
+	assert.Equal(t, "b:veth1", n.OfMAC(mac(2)))
+	assert.Equal(t, "a:eth0|c:eth0 (02:00:00:00:00:01)", n.OfMAC(mac(1)))
+	assert.Equal(t, "02:00:00:00:00:09", n.OfMAC(mac(9)))
+}
+
+// TestRuleApplies: a rule about another port or interface is not the reason of a
+// packet's way, in the words of iptables and of nft.
+func TestRuleApplies(t *testing.T) {
+	p := &capture.Packet{Interface: "eth0", DstPort: 8088}
+	for text, applies := range map[string]bool{
+		"-t nat -A PREROUTING -i eth0 -p tcp -m tcp --dport 8088 -j DNAT --to-destination 10.0.0.1:80":   true,
+		"-t nat -A PREROUTING -p tcp -m tcp --dport 8089 -j DNAT --to-destination 10.0.0.1:80":           false,
+		"-t nat -A PREROUTING ! -i eth0 -p tcp -m tcp --dport 8088 -j DNAT --to-destination 10.0.0.1:80": false,
+		"-t nat -A PREROUTING ! -i br0 -j DNAT --to-destination 10.0.0.1":                                true,
+		"-t nat -A PREROUTING -i eth+ -j DNAT --to-destination 10.0.0.1":                                 true,
+		`ip nat pre: iifname "eth0" tcp dport 8088 dnat to 10.0.0.1:80`:                                  true,
+		`ip nat pre: iifname != "eth0" tcp dport 8088 dnat to 10.0.0.1:80`:                               false,
+		`ip nat pre: tcp dport != 8088 dnat to 10.0.0.1:80`:                                              false,
+	} {
+		assert.Equal(t, applies, Rule{Text: text}.applies(p), text)
+	}
+}

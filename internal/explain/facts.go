@@ -23,6 +23,10 @@ type Facts struct {
 
 	// Ask looks a route up in a node.
 	Ask func(node string, q Query) Route `json:"-"`
+	// Listening are the sockets of a node that wait for others. It is asked for
+	// one node, where a reason may be: the kernel looks through all connections of
+	// the machine.
+	Listening func(node string) []Listener `json:"-"`
 }
 
 // Node is what the kernel says of one node.
@@ -38,6 +42,14 @@ type Node struct {
 	Counters   map[string]uint64 // since the node was made
 	Moved      map[string]uint64 // those that the repeated probe moved, by how much
 	Conntrack  []Connection
+	Listeners  []Listener `json:",omitempty"`
+}
+
+// Listener is a socket that waits for others: of TCP one that listens, of UDP
+// one that is not connected.
+type Listener struct {
+	Network string // "tcp" or "udp"
+	Addr    netip.AddrPort
 }
 
 // Link is an interface.

@@ -44,6 +44,15 @@ func (r *reasoner) redirected(v *Verdict, p *capture.Packet) {
 	}
 }
 
+// rewritten says which nodes have changed the addresses of a packet.
+func (r *reasoner) rewritten(v *Verdict, f *capture.Flight) {
+	for i := 1; i < len(f.Hops); i++ {
+		if a, b := f.Hops[i-1], f.Hops[i]; a.Node == b.Node && (a.Src != b.Src || a.Dst != b.Dst) {
+			v.cause("%s: made %s > %s out of %s > %s", b.Node, b.Src, b.Dst, a.Src, a.Dst)
+		}
+	}
+}
+
 // twins says that several interfaces have a hardware address.
 func (r *reasoner) twins(v *Verdict, mac string) {
 	var all []string

@@ -72,7 +72,7 @@ func (r *reasoner) unresolved(v *Verdict, n *Node, next netip.Addr, device strin
 	if answer != nil {
 		question, dead = answer, func(f *capture.Flight) Verdict { return r.silent(f, true) }
 	}
-	reasons, before := v.Reasons, v.Before
+	reasons, before := slices.Concat(v.Cause, v.Reasons), v.Before
 	if v.Seen != nil {
 		before = v.Seen
 	}

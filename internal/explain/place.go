@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/netrig/netrig/capture"
@@ -23,13 +24,17 @@ func (n *Node) destination(p *capture.Packet) (netip.Addr, string) {
 	for _, c := range n.Conntrack {
 		switch {
 		case same(c.From, from) && same(c.To, to) && c.ReplyFrom.Addr() != c.To.Addr():
-			return c.ReplyFrom.Addr(), "the tracked connection " + c.Text
+			text := "the tracked connection " + c.Text
+			if to := c.ReplyFrom.Addr().String(); !slices.ContainsFunc(n.Rules, func(r Rule) bool { return strings.Contains(r.Text, to) }) {
+				text += ", though no rule says so any more"
+			}
+			return c.ReplyFrom.Addr(), text
 		case same(c.ReplyFrom, from) && same(c.ReplyTo, to) && c.From.Addr() != c.ReplyTo.Addr() && (p.SrcPort != 0 || p.Kind == capture.EchoReply):
 			return c.From.Addr(), "the tracked connection " + c.Text
 		}
 	}
 	for _, r := range n.Rules {
-		if r.Moved == 0 || strings.ToLower(r.hook()) != "prerouting" {
+		if r.Moved == 0 || !slices.Contains(r.Hooks, "prerouting") || !r.applies(p) {
 			continue
 		}
 		for _, option := range []string{"--to-destination ", " dnat to "} {
@@ -45,6 +50,31 @@ func (n *Node) destination(p *capture.Packet) (netip.Addr, string) {
 		}
 	}
 	return p.Dst, ""
+}
+
+// applies tells whether what a rule says of ports and of the interface does not
+// speak against a packet, in the words of iptables and of nft.
+func (r Rule) applies(p *capture.Packet) bool {
+	words := strings.Fields(r.Text)
+	for i := 1; i < len(words); i++ {
+		not := i > 1 && words[i-2] == "!" || words[i] == "!="
+		value := words[i]
+		if value == "!=" && i+1 < len(words) {
+			value = words[i+1]
+		}
+		value = strings.Trim(value, `"`)
+		switch words[i-1] {
+		case "--dport", "dport":
+			if port, err := strconv.ParseUint(value, 10, 16); err == nil && (uint16(port) == p.DstPort) == not {
+				return false
+			}
+		case "-i", "iifname":
+			if !strings.HasSuffix(value, "+") && (value == p.Interface) == not {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // same compares ends by their ports too where the packet has them: of an echo

@@ -155,6 +155,10 @@ func (r *reasoner) refusedByRoute(v *Verdict, n *Node, to netip.Addr, way Route)
 		}
 		return true
 	}
+	if kind, _, _ := strings.Cut(v.Detail, " "); route != "" && !strings.HasPrefix(route, kind) && way.Error != "" {
+		v.cause("%s: the way to %s is %s, though there is a route, %s: a rule decides before it (ip rule)", n.Name, to, way, route)
+		return true
+	}
 	v.cause("%s: the route to %s is %s", n.Name, to, firstOf(route, way.String()))
 	return true
 }
@@ -281,6 +285,7 @@ func (r *reasoner) spoofed(v *Verdict, n *Node, p *capture.Packet, way Route) bo
 	case own != nil && own.Name != "lo" && !n.isOn("ipv4.conf."+p.Interface+".accept_local"):
 		v.End, v.Detail = DroppedByStack, "martian source"
 		v.cause("%s: the source %s is its own, on %s", n.Name, p.Src, own.Name)
+		r.rewritten(v, r.Window.Follow(p))
 	case strict != "" && strict != "0" && (back.Error != "" || strict == "1" && back.Device != p.Interface) && way.Error != "":
 		v.End, v.Detail = DroppedByStack, "reverse path filter"
 		v.cause("%s: rp_filter = %s on %s, and the way back to %s is %s", n.Name, strict, p.Interface, p.Src, back)
