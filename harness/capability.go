@@ -88,6 +88,12 @@ func missing(t testing.TB, format string, args ...any) {
 	if sandbox.RequireAll() {
 		t.Fatal(text + " (NETRIG_REQUIRE=1)")
 	}
+	skip(t, text)
+}
+
+// skip skips the test, and has its journal say why.
+func skip(t testing.TB, text string) {
+	t.Helper()
 	journalOf(t).skip(text)
 	keepSkip(t, text)
 	t.Skip(text)

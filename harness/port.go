@@ -105,9 +105,7 @@ func (p *Port) SetMAC(mac string) {
 // the interface as they are.
 func (p *Port) Inject(frames ...[]byte) {
 	p.node.lab.TB.Helper()
-	for i, frame := range frames {
-		p.must(injectFrame(p.node.space, p.index, frame), "send frame %d of %d (%d bytes)", i+1, len(frames), len(frame))
-	}
+	p.must(injectFrames(p.node.space, p.index, frames), "send frames")
 	p.node.did("%d frames out of %s", len(frames), p.name)
 }
 

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/netrig/netrig/internal/link"
-	"github.com/netrig/netrig/internal/ns"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -165,43 +164,26 @@ func (n *Node) VLAN(name, parent string, id int, addresses ...string) *VirtualPo
 	return d
 }
 
-// RequireVLANs skips the test where bridges are not aware of VLANs or no
-// interface can be made for one (kernels built without CONFIG_BRIDGE_VLAN_FILTERING
-// or CONFIG_VLAN_8021Q), or fails it when NETRIG_REQUIRE=1. It is tried out, in a
+// RequireVLANs skips the test where bridges are not aware of VLANs, or no interface
+// can be made for one. With NETRIG_REQUIRE=1 it fails it, unless the kernel says
+// itself that it was built without them (in /proc/config.gz). It is tried out, in a
 // namespace of its own.
 func RequireVLANs(t testing.TB) {
 	t.Helper()
 	needMain(t)
-	if err := tryVLANs(); err != nil {
-		missing(t, "%v", err)
-	}
+	tryVLANs().demand(t)
 }
 
 // tryVLANs makes a bridge with VLANs and an interface above it.
-var tryVLANs = sync.OnceValue(func() error {
-	space, err := ns.New()
-	if err != nil {
-		return err
-	}
-	defer space.Close()
-	raw, err := link.Open(space)
-	if err != nil {
-		return err
-	}
-	defer raw.Close()
-	h, err := handleAt(space)
-	if err != nil {
-		return err
-	}
-	defer h.Close()
-	err = raw.CreateBridge(link.Bridge{Name: "br0", Index: firstIndex, MAC: []byte{2, 0, 0, 0, 0, 1}, VLANFiltering: true})
-	if err != nil {
-		return fmt.Errorf("a bridge that is aware of VLANs can't be made: %w (CONFIG_BRIDGE_VLAN_FILTERING)", err)
-	}
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.ParentIndex = "br0.10", firstIndex
-	if err := h.LinkAdd(&netlink.Vlan{LinkAttrs: attrs, VlanId: 10, VlanProtocol: netlink.VLAN_PROTOCOL_8021Q}); err != nil {
-		return fmt.Errorf("an interface of a VLAN can't be made: %w (CONFIG_VLAN_8021Q, or as root `modprobe 8021q`)", err)
-	}
-	return nil
+var tryVLANs = sync.OnceValue(func() feature {
+	return tryOut(func(raw *link.Socket, h *netlink.Handle) (feature, error) {
+		bridges := feature{"a bridge that is aware of VLANs", "CONFIG_BRIDGE_VLAN_FILTERING", "bridge", nil}
+		if err := raw.CreateBridge(link.Bridge{Name: "br0", Index: firstIndex, MAC: []byte{2, 0, 0, 0, 0, 1}, VLANFiltering: true}); err != nil {
+			return bridges, err
+		}
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name, attrs.ParentIndex = "br0.10", firstIndex
+		return feature{"an interface of a VLAN", "CONFIG_VLAN_8021Q", "8021q", nil},
+			h.LinkAdd(&netlink.Vlan{LinkAttrs: attrs, VlanId: 10, VlanProtocol: netlink.VLAN_PROTOCOL_8021Q})
+	})
 })

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/netrig/netrig/internal/ns"
+	"github.com/netrig/netrig/internal/link"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -133,32 +133,19 @@ func (d *VirtualPort) forward(mac net.HardwareAddr, remote netip.Addr) error {
 
 const noVXLAN = "this kernel can't make a tunnel of VXLAN: build it with CONFIG_VXLAN, or as root `modprobe vxlan`"
 
-// RequireVXLAN skips the test where no tunnel of VXLAN can be made (a kernel built
-// without CONFIG_VXLAN, or one whose module is missing), or fails it when
-// NETRIG_REQUIRE=1. It is tried out, in a namespace of its own.
+// RequireVXLAN skips the test where no tunnel of VXLAN can be made. With
+// NETRIG_REQUIRE=1 it fails it, unless the kernel says itself that it was built
+// without them (in /proc/config.gz). It is tried out, in a namespace of its own.
 func RequireVXLAN(t testing.TB) {
 	t.Helper()
 	needMain(t)
-	if err := tryVXLAN(); err != nil {
-		missing(t, "%v", err)
-	}
+	tryVXLAN().demand(t)
 }
 
-var tryVXLAN = sync.OnceValue(func() error {
-	space, err := ns.New()
-	if err != nil {
-		return err
-	}
-	defer space.Close()
-	h, err := handleAt(space)
-	if err != nil {
-		return err
-	}
-	defer h.Close()
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name = "vxlan0"
-	if err := h.LinkAdd(&netlink.Vxlan{LinkAttrs: attrs, VxlanId: 1, Port: vxlanPort}); err != nil {
-		return fmt.Errorf("%w: %s", err, noVXLAN)
-	}
-	return nil
+var tryVXLAN = sync.OnceValue(func() feature {
+	return tryOut(func(_ *link.Socket, h *netlink.Handle) (feature, error) {
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name = "vxlan0"
+		return feature{"a tunnel of VXLAN", "CONFIG_VXLAN", "vxlan", nil}, h.LinkAdd(&netlink.Vxlan{LinkAttrs: attrs, VxlanId: 1, Port: vxlanPort})
+	})
 })
