@@ -137,6 +137,9 @@ func inModule(name string, alter func(*module) error) change {
 		if m.bytes, err = kernels.Unpack(packed); err != nil {
 			return err
 		}
+		if err := m.unsign(); err != nil {
+			return err
+		}
 		if err := alter(m); err != nil {
 			return err
 		}
