@@ -100,7 +100,6 @@ var regressions = []regression{{
 
 // Each regression is found, under the scenario concerned and by its right name.
 func TestPlanted(t *testing.T) {
-	unpack(t)
 	before := map[string]*journal.Folder{} // by the scenarios
 	for _, r := range regressions {
 		t.Run(r.name, func(t *testing.T) {

@@ -113,11 +113,11 @@ type change func(t *testing.T, c *vm.Config) error
 // code changes the code of the kernel itself.
 func code(alter func(*image) error) change {
 	return func(t *testing.T, c *vm.Config) error {
-		base, err := unpacked()
-		if err != nil {
-			return err
+		unpack(t)
+		if errUnpacked != nil {
+			return errUnpacked
 		}
-		i := base.clone()
+		i := unpackedBase.clone()
 		if err := alter(i); err != nil {
 			return err
 		}
@@ -225,5 +225,3 @@ func unpack(t *testing.T) {
 		}
 	})
 }
-
-func unpacked() (*image, error) { return unpackedBase, errUnpacked }
