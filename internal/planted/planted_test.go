@@ -69,13 +69,13 @@ var regressions = []regression{{
 }, {
 	"bridges do not learn",
 	inModule("bridge", func(m *module) error { return m.returns("br_fdb_update", 0) }),
-	"TestBridge$/IPv4", []want{{compare.Outcomes, "TestBridge/IPv4", "the test", "pass", "fail"}, {compare.Packets, "TestBridge/IPv4", "reply", "", ""}},
+	"TestBridge$/IPv4", []want{{compare.Outcomes, "TestBridge/IPv4", "the test", "pass", "fail"}, {compare.Packets, "TestBridge/IPv4", "echo reply", "in ns1:eth0", "in ns3:eth0"}},
 }, {
 	"tracked echoes live twice as long",
 	inModule("nf_conntrack", func(m *module) error {
 		return m.replace("nf_conntrack_icmp_init_net", []byte{0x4c, 0x1d, 0, 0}, []byte{0x98, 0x3a, 0, 0}) // 30 s at 250 Hz
 	}),
-	"TestMasquerade$/nftables/IPv4", []want{{compare.Connections, "TestMasquerade/nftables/IPv4", "time-out", "30", "60"}, {compare.Sysctls, "", "nf_conntrack_icmp_timeout", "30", "60"}},
+	"TestMasquerade$/nftables/IPv4", []want{{compare.Connections, "TestMasquerade/nftables/IPv4", "time-out", "30s", "1m0s"}, {compare.Sysctls, "", "nf_conntrack_icmp_timeout", "30", "60"}},
 }, {
 	"the masquerade module of nftables is missing",
 	withoutModule("nft_masq"), // the test ends before it builds a lab, and writes no journal
