@@ -106,7 +106,7 @@ func TestPlanted(t *testing.T) {
 			if before[r.run] == nil {
 				before[r.run] = boot(t, r.run, nil)
 			}
-			found := differences(t, before[r.run], boot(t, r.run, r.alter))
+			found := differences(t, []*journal.Folder{before[r.run]}, []*journal.Folder{boot(t, r.run, r.alter)})
 			t.Log(told(found))
 			for _, w := range r.want {
 				assert.True(t, w.among(found), "%+v is not among\n%s", w, told(found))
@@ -142,9 +142,22 @@ func TestSame(t *testing.T) {
 		times, err = strconv.Atoi(text)
 		require.NoError(t, err)
 	}
-	before := boot(t, six, nil)
+	const repeats = 3 // a difference counts only when it repeats
+	more := func(runs []*journal.Folder) []*journal.Folder {
+		for len(runs) < repeats {
+			runs = append(runs, boot(t, six, nil))
+		}
+		return runs
+	}
+	before := []*journal.Folder{boot(t, six, nil)}
 	for n := range times {
-		found := differences(t, before, boot(t, six, nil))
+		after := []*journal.Folder{boot(t, six, nil)}
+		found := differences(t, before[:1], after)
+		if len(found) > 0 {
+			t.Logf("boot %d differs from the first, once:\n%s", n+1, told(found))
+			before, after = more(before), more(after)
+			found = differences(t, before, after)
+		}
 		assert.Empty(t, found, "boot %d: %s", n+1, told(found))
 	}
 }

@@ -100,9 +100,9 @@ func boot(t *testing.T, run string, alter change) *journal.Folder {
 }
 
 // differences are those of two sets of journals.
-func differences(t *testing.T, before, after *journal.Folder) []compare.Difference {
+func differences(t *testing.T, before, after []*journal.Folder) []compare.Difference {
 	t.Helper()
-	r, err := compare.Compare([]*journal.Folder{before}, []*journal.Folder{after}, compare.Options{})
+	r, err := compare.Compare(before, after, compare.Options{})
 	require.NoError(t, err)
 	return r.Differences
 }
