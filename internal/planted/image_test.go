@@ -128,6 +128,28 @@ func replaceOnce(function string, code, before, after []byte) error {
 // module is a kernel module's file, in which code can be changed.
 type module struct{ bytes []byte }
 
+// signed ends a module's file that is signed; before it stand 12 bytes, of which
+// the last four are the signature's length (module_signature.h).
+const signed = "~Module signature appended~\n"
+
+// unsign takes the signature away: the kernel loads modules without one, and
+// rejects those with a wrong one.
+func (m *module) unsign() error {
+	rest, ok := bytes.CutSuffix(m.bytes, []byte(signed))
+	if !ok {
+		return nil
+	}
+	if len(rest) < 12 {
+		return fmt.Errorf("the module's signature is damaged")
+	}
+	length := int(binary.BigEndian.Uint32(rest[len(rest)-4:]))
+	if length > len(rest)-12 {
+		return fmt.Errorf("the module's signature is damaged: it claims %d bytes", length)
+	}
+	m.bytes = rest[:len(rest)-12-length]
+	return nil
+}
+
 // code is the code of a function of the module. The kernel writes addresses into
 // a module's code when it loads it: where it would is left alone (relocated).
 func (m *module) code(function string) (code []byte, relocated map[int]bool, err error) {

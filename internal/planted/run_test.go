@@ -100,9 +100,9 @@ func boot(t *testing.T, run string, alter change) *journal.Folder {
 }
 
 // differences are those of two sets of journals.
-func differences(t *testing.T, before, after *journal.Folder) []compare.Difference {
+func differences(t *testing.T, before, after []*journal.Folder) []compare.Difference {
 	t.Helper()
-	r, err := compare.Compare([]*journal.Folder{before}, []*journal.Folder{after}, compare.Options{})
+	r, err := compare.Compare(before, after, compare.Options{})
 	require.NoError(t, err)
 	return r.Differences
 }
@@ -113,11 +113,11 @@ type change func(t *testing.T, c *vm.Config) error
 // code changes the code of the kernel itself.
 func code(alter func(*image) error) change {
 	return func(t *testing.T, c *vm.Config) error {
-		base, err := unpacked()
-		if err != nil {
-			return err
+		unpack(t)
+		if errUnpacked != nil {
+			return errUnpacked
 		}
-		i := base.clone()
+		i := unpackedBase.clone()
 		if err := alter(i); err != nil {
 			return err
 		}
@@ -135,6 +135,9 @@ func inModule(name string, alter func(*module) error) change {
 		}
 		m := &module{}
 		if m.bytes, err = kernels.Unpack(packed); err != nil {
+			return err
+		}
+		if err := m.unsign(); err != nil {
 			return err
 		}
 		if err := alter(m); err != nil {
@@ -222,5 +225,3 @@ func unpack(t *testing.T) {
 		}
 	})
 }
-
-func unpacked() (*image, error) { return unpackedBase, errUnpacked }

@@ -19,14 +19,19 @@ import (
 var bus, secondLine = map[string]string{"amd64": "virtio_pci", "arm64": "virtio_mmio"}[runtime.GOARCH],
 	map[string]string{"amd64": "/dev/ttyS1", "arm64": "/dev/ttyS0"}[runtime.GOARCH]
 
+// portLimit is for a driver that does not find the device after all. The serial
+// line, which is left then, is slow.
+const portLimit = 20 * time.Second
+
 // openPort opens the way to the outside: the virtio port, or the second serial
 // line when a kernel has no driver for that.
 func openPort(m *modules) (f *os.File, serial bool, err error) {
 	// Built in on some kernels, and not needed on others: what counts is the port.
 	errs := errors.Join(m.load(bus, ""), m.load("virtio_console", ""))
 	// The device tells its ports' names a moment after it is there, and nothing
-	// but the file appears then.
-	for end := time.Now().Add(2 * time.Second); time.Now().Before(end) && errs == nil; time.Sleep(time.Millisecond) {
+	// but the file appears then. Every machine has the device: with its driver the
+	// port comes, on a busy machine late.
+	for end := time.Now().Add(portLimit); time.Now().Before(end) && errs == nil; time.Sleep(time.Millisecond) {
 		names, _ := filepath.Glob("/sys/class/virtio-ports/*/name")
 		for _, name := range names {
 			if b, _ := os.ReadFile(name); strings.TrimSpace(string(b)) == wire.Port {
