@@ -106,7 +106,7 @@ func New(t testing.TB, options ...Option) *Lab {
 	}
 	l.start = l.recording.Start()
 	l.recording.Pending = l.pending
-	t.Cleanup(l.close)
+	atEnd(t, l.close)
 	keep.add(l)
 	return l
 }
