@@ -333,7 +333,7 @@ func quietSetting(name, value string) string {
 // families are sysctls that come with a module, by the start of their names.
 // Where one side has none of a family, it is told once, and is no change for the
 // worse: other tests may not have needed the module.
-var families = []string{"net.netfilter.nf_conntrack_", "net.netfilter.nf_flowtable", "net.bridge.", "net.mptcp.", "net.sctp.", "net.vrf.", "net.mpls.", "net.rxrpc.", "net.smc.", "net.can."}
+var families = []string{"net.netfilter.nf_conntrack_", "net.netfilter.nf_flowtable", "net.netfilter.nf_hooks_", "net.bridge.", "net.mptcp.", "net.sctp.", "net.vrf.", "net.mpls.", "net.rxrpc.", "net.smc.", "net.can."}
 
 func familyOf(name string) string {
 	at := slices.IndexFunc(families, func(f string) bool { return strings.HasPrefix(name, f) })
