@@ -53,17 +53,21 @@ func optional(p place) bool {
 	return p.Kind == Packets && strings.HasPrefix(p.What, streamSegments)
 }
 
-// someRedirects tells, of redirects, whether their node has sent some on both
-// sides that are the same: which of the packets it tells of, and in which step, depends on how much time has passed since the last one.
-func someRedirects(p place, before, after []facts) bool {
-	if p.Kind != Packets || !strings.HasPrefix(p.What, redirect) {
+// someWays tells, of redirects and of a connection's segments, whether some took
+// the same way on both sides: which of the packets a redirect tells of, and in
+// which step, depends on how much time has passed since the last one; and whether
+// a bridge hands a translated segment on, or the host sends it, depends on whether
+// the neighbour was known just then.
+func someWays(p place, before, after []facts) bool {
+	redirects := strings.HasPrefix(p.What, redirect)
+	if p.Kind != Packets || !redirects && !strings.HasPrefix(p.What, streamSegments) {
 		return false
 	}
 	sent := func(side []facts) map[string]bool {
 		ways := map[string]bool{}
 		for _, f := range side {
 			for other, fact := range f {
-				if other.Kind == Packets && other.Lab == p.Lab && other.Node == p.Node && other.What == p.What {
+				if other.Kind == Packets && other.Lab == p.Lab && other.Node == p.Node && other.What == p.What && (redirects || other.Step == p.Step) {
 					for _, v := range fact.values {
 						ways[v] = true
 					}
@@ -152,6 +156,9 @@ func uncounted(p journal.Packet) bool {
 		// The kernel sends again what is not answered in time, and a program tries
 		// again what was refused.
 		return true
+	case strings.Contains(p.Detail, "about (TCP ") || strings.Contains(p.Detail, "about (UDP "):
+		// An error about each of those.
+		return true
 	case p.Kind == "UDP":
 		// Programs ask again after times of their own, as resolvers do.
 		return true
@@ -225,7 +232,7 @@ var quietCounters = []struct{ name, why string }{
 var uncountedCounters = []string{
 	"TcpInSegs", "TcpOutSegs", "TcpRetransSegs", "TcpOutRsts", "TcpActiveOpens", "TcpPassiveOpens", "TcpAttemptFails", "Udp*Datagrams",
 	"IpInReceives", "IpInDelivers", "IpOutRequests", "IpOutTransmits", "Ip*ForwDatagrams", "Ip*NoRoutes", "Icmp*InErrors",
-	"Ip*InAddrErrors",
+	"Ip*InAddrErrors", "Icmp*DestUnreachs", "Icmp*TimeExcds", "IcmpMsg*Type3", "IcmpMsg*Type11", "Icmp6*Type1", "Icmp6*Type3",
 }
 
 // newCounters are those that a kernel got since 5.10, the oldest that is looked
@@ -258,15 +265,21 @@ func ignoredObject(o journal.Object, sums bool) bool {
 
 // neighbourState is the state of a neighbour, and where it is.
 func neighbourState(o journal.Object) string {
-	switch state := o.Fields["state"]; state {
+	switch state := confirmed(o.Fields["state"]); state {
 	case "FAILED", "INCOMPLETE":
 		return unanswered
-	case "DELAY", "PROBE":
-		// In use, and about to be confirmed, which the kernel does after 5 s.
-		return "REACHABLE at " + o.Fields["mac"]
 	default:
 		return state + " at " + o.Fields["mac"]
 	}
+}
+
+// confirmed is a neighbour's state, where one that is in use and about to be
+// confirmed is confirmed: the kernel does it after 5 s.
+func confirmed(state string) string {
+	if state == "DELAY" || state == "PROBE" {
+		return "REACHABLE"
+	}
+	return state
 }
 
 const unanswered = "unanswered"
