@@ -109,10 +109,9 @@ func quietField(o journal.Object, name, value string) (string, bool) {
 	return value, false
 }
 
-// timeouts are the kernel's usual ones of tracked connections, and 10 s for those
-// that it is about to forget.
+// timeouts are the kernel's usual ones of tracked connections that are not closing.
 var timeouts = []time.Duration{
-	10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 3 * time.Minute, 5 * time.Minute, 10 * time.Minute, time.Hour, 120 * time.Hour,
+	30 * time.Second, time.Minute, 2 * time.Minute, 3 * time.Minute, 5 * time.Minute, 10 * time.Minute, time.Hour, 120 * time.Hour,
 }
 
 // roundTimeout is the least usual time-out that is not below what is left of one:
