@@ -73,7 +73,7 @@ func journalOf(t testing.TB) *testJournal {
 		testJournals.of = map[testing.TB]*testJournal{}
 	}
 	testJournals.of[t] = j
-	t.Cleanup(j.write) // before the first lab's own, and so after it
+	atEnd(t, j.write) // before the first lab's own, and so after it
 	return j
 }
 
@@ -91,7 +91,7 @@ func (j *testJournal) add(l *Lab) {
 	}
 	l.journal = &labJournal{lab: l, test: j, began: time.Now()}
 	// After the lab's own, and so before it: the nodes still stand.
-	l.TB.Cleanup(l.journal.end)
+	atEnd(l.TB, l.journal.end)
 }
 
 func (j *testJournal) write() {

@@ -125,7 +125,7 @@ func New(t testing.TB, options ...Option) *Lab {
 	l.start, l.began, l.keep = l.recording.Start(), time.Now(), keeping()
 	l.recording.Pending = l.pending
 	l.register()
-	t.Cleanup(l.close)
+	atEnd(t, l.close)
 	journal.add(l)
 	return l
 }

@@ -65,7 +65,7 @@ func matrixCommand() *cli.Command {
 			&cli.StringFlag{Name: "run", Usage: "only tests that match the `REGEXP`, as for go test"},
 			&cli.StringFlag{Name: "skip", Usage: "no tests that match the `REGEXP`, as for go test"},
 			&cli.IntFlag{Name: "count", Value: 1, Usage: "run each test `N` times"},
-			&cli.IntFlag{Name: "parallel", Usage: "so many tests at a time in a machine", DefaultText: "3"},
+			&cli.IntFlag{Name: "parallel", Usage: "so many tests at a time in a machine", DefaultText: "4"},
 			&cli.DurationFlag{Name: "timeout", Value: 30 * time.Minute, Usage: "of each kernel's tests"},
 			&cli.BoolFlag{Name: "v", Usage: "hand on what the tests print"},
 			&cli.StringFlag{Name: "json", Usage: "keep the results in `DIR`"},

@@ -75,7 +75,7 @@ func behaviour(name string, before, after []*journal.Test) []Difference {
 	for p := range places {
 		s := sides{valuesAt(p, a), valuesAt(p, b)}
 		absent := slices.Contains(s.before, "") || slices.Contains(s.after, "")
-		differ[p] = s.counts(p.Kind) && !(absent && optional(p)) && !someRedirects(p, a, b)
+		differ[p] = s.counts(p.Kind) && !(absent && optional(p)) && !someWays(p, a, b)
 	}
 	packets := map[place]bool{} // where the packets differ, in a node
 	for p, is := range differ {

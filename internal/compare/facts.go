@@ -128,6 +128,9 @@ func (f facts) verbs(lab int, step *journal.Step) {
 			what = fmt.Sprintf("%s, place %d", what, number)
 		}
 		for name, value := range v.Saw {
+			if v.Verb == "Neighbor" && name == "state" {
+				value = confirmed(value)
+			}
 			p := place{Answers, lab, step.Name, v.From, what, name}
 			if f[p] != nil && !strings.HasSuffix(", then "+f[p].values[0], ", then "+value) {
 				value = f[p].values[0] + ", then " + value

@@ -48,7 +48,7 @@ var knownChanges = []known{
 	{
 		name: "ICMP's limit is one for each namespace", since: "Linux 6.12, and 6.1 by an update",
 		words: "icmp_msgs_per_sec and icmp_msgs_burst can be set in a namespace, which has a bucket of its own.",
-		kind:  Sysctls, what: `sysctl net\.ipv4\.icmp_msgs_(per_sec|burst)`,
+		kind:  Sysctls, what: `sysctl net\.ipv4\.icmp_msgs_(per_sec|burst)`, before: "-",
 	},
 	{
 		name: "In-situ OAM for IPv6", since: "Linux 5.15",
@@ -120,6 +120,21 @@ var knownChanges = []known{
 		name: "Accurate ECN", since: "between 6.12 and 6.18",
 		words: "tcp_ecn_option and tcp_ecn_option_beacon: how often TCP tells of marks by an option, where both ends have agreed.",
 		kind:  Sysctls, what: `sysctl net\.ipv4\.tcp_ecn_option(_beacon)?`,
+	},
+	{
+		name: "More ICMP errors a second", since: "between 6.12 and 7.2",
+		words: "icmp_msgs_per_sec and icmp_msgs_burst are 10000, not 1000 and 50.",
+		kind:  Sysctls, what: `sysctl net\.ipv4\.icmp_msgs_(per_sec|burst)`, after: "10000",
+	},
+	{
+		name: "ICMP errors with extensions", since: "between 6.12 and 7.2",
+		words: "errors_extension_mask: an error can name the interface that the packet came in by (RFC 5837); off.",
+		kind:  Sysctls, what: `sysctl net\.ipv[46]\.icmp[._]errors_extension_mask`,
+	},
+	{
+		name: "The longest retransmission time-out can be set", since: "between 6.12 and 7.2",
+		words: "tcp_rto_max_ms, two minutes as ever.",
+		kind:  Sysctls, what: `sysctl net\.ipv4\.tcp_rto_max_ms`,
 	},
 	// 6.18 to 7.2
 	{

@@ -53,17 +53,21 @@ func optional(p place) bool {
 	return p.Kind == Packets && strings.HasPrefix(p.What, streamSegments)
 }
 
-// someRedirects tells, of redirects, whether their node has sent some on both
-// sides that are the same: which of the packets it tells of, and in which step, depends on how much time has passed since the last one.
-func someRedirects(p place, before, after []facts) bool {
-	if p.Kind != Packets || !strings.HasPrefix(p.What, redirect) {
+// someWays tells, of redirects and of a connection's segments, whether some took
+// the same way on both sides: which of the packets a redirect tells of, and in
+// which step, depends on how much time has passed since the last one; and whether
+// a bridge hands a translated segment on, or the host sends it, depends on whether
+// the neighbour was known just then.
+func someWays(p place, before, after []facts) bool {
+	redirects := strings.HasPrefix(p.What, redirect)
+	if p.Kind != Packets || !redirects && !strings.HasPrefix(p.What, streamSegments) {
 		return false
 	}
 	sent := func(side []facts) map[string]bool {
 		ways := map[string]bool{}
 		for _, f := range side {
 			for other, fact := range f {
-				if other.Kind == Packets && other.Lab == p.Lab && other.Node == p.Node && other.What == p.What {
+				if other.Kind == Packets && other.Lab == p.Lab && other.Node == p.Node && other.What == p.What && (redirects || other.Step == p.Step) {
 					for _, v := range fact.values {
 						ways[v] = true
 					}
@@ -105,10 +109,9 @@ func quietField(o journal.Object, name, value string) (string, bool) {
 	return value, false
 }
 
-// timeouts are the kernel's usual ones of tracked connections, and 10 s for those
-// that it is about to forget.
+// timeouts are the kernel's usual ones of tracked connections that are not closing.
 var timeouts = []time.Duration{
-	10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 3 * time.Minute, 5 * time.Minute, 10 * time.Minute, time.Hour, 120 * time.Hour,
+	30 * time.Second, time.Minute, 2 * time.Minute, 3 * time.Minute, 5 * time.Minute, 10 * time.Minute, time.Hour, 120 * time.Hour,
 }
 
 // roundTimeout is the least usual time-out that is not below what is left of one:
@@ -204,6 +207,9 @@ func uncounted(p journal.Packet) bool {
 		// The kernel sends again what is not answered in time, and a program tries
 		// again what was refused.
 		return true
+	case strings.Contains(p.Detail, "about (TCP ") || strings.Contains(p.Detail, "about (UDP "):
+		// An error about each of those.
+		return true
 	case p.Kind == "UDP":
 		// Programs ask again after times of their own, as resolvers do.
 		return true
@@ -277,7 +283,7 @@ var quietCounters = []struct{ name, why string }{
 var uncountedCounters = []string{
 	"TcpInSegs", "TcpOutSegs", "TcpRetransSegs", "TcpOutRsts", "TcpActiveOpens", "TcpPassiveOpens", "TcpAttemptFails", "Udp*Datagrams",
 	"IpInReceives", "IpInDelivers", "IpOutRequests", "IpOutTransmits", "Ip*ForwDatagrams", "Ip*NoRoutes", "Icmp*InErrors",
-	"Ip*InAddrErrors",
+	"Ip*InAddrErrors", "Icmp*DestUnreachs", "Icmp*TimeExcds", "IcmpMsg*Type3", "IcmpMsg*Type11", "Icmp6*Type1", "Icmp6*Type3",
 }
 
 // newCounters are those that a kernel got since 5.10, the oldest that is looked
@@ -310,15 +316,21 @@ func ignoredObject(o journal.Object, sums bool) bool {
 
 // neighbourState is the state of a neighbour, and where it is.
 func neighbourState(o journal.Object) string {
-	switch state := o.Fields["state"]; state {
+	switch state := confirmed(o.Fields["state"]); state {
 	case "FAILED", "INCOMPLETE":
 		return unanswered
-	case "DELAY", "PROBE":
-		// In use, and about to be confirmed, which the kernel does after 5 s.
-		return "REACHABLE at " + o.Fields["mac"]
 	default:
 		return state + " at " + o.Fields["mac"]
 	}
+}
+
+// confirmed is a neighbour's state, where one that is in use and about to be
+// confirmed is confirmed: the kernel does it after 5 s.
+func confirmed(state string) string {
+	if state == "DELAY" || state == "PROBE" {
+		return "REACHABLE"
+	}
+	return state
 }
 
 const unanswered = "unanswered"
@@ -385,7 +397,7 @@ func quietSetting(name, value string) string {
 // families are sysctls that come with a module, by the start of their names.
 // Where one side has none of a family, it is told once, and is no change for the
 // worse: other tests may not have needed the module.
-var families = []string{"net.netfilter.nf_conntrack_", "net.netfilter.nf_flowtable", "net.bridge.", "net.mptcp.", "net.sctp.", "net.vrf.", "net.mpls.", "net.rxrpc.", "net.smc.", "net.can."}
+var families = []string{"net.netfilter.nf_conntrack_", "net.netfilter.nf_flowtable", "net.netfilter.nf_hooks_", "net.bridge.", "net.mptcp.", "net.sctp.", "net.vrf.", "net.mpls.", "net.rxrpc.", "net.smc.", "net.can."}
 
 func familyOf(name string) string {
 	at := slices.IndexFunc(families, func(f string) bool { return strings.HasPrefix(name, f) })

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -166,18 +167,26 @@ func sections(b *strings.Builder, rest []Difference) {
 	listed(b, "Options for networks", "CONFIG_", options)
 }
 
+// everyInterface are the parts of names by which a sysctl is there more than once.
+var everyInterface = regexp.MustCompile(`\.(conf|neigh)\.(?:all|default|lo)\.`)
+
 func listed(b *strings.Builder, heading, prefix string, all []Difference) {
 	var came, went, changed []string
+	add := func(to *[]string, text string) {
+		if !slices.Contains(*to, text) {
+			*to = append(*to, text)
+		}
+	}
 	for _, d := range all {
-		name := strings.TrimPrefix(d.What, prefix)
+		name := everyInterface.ReplaceAllString(strings.TrimPrefix(d.What, prefix), ".$1.*.")
 		none := func(v string) bool { return v == "" || d.Kind == Configurations && v == "n" }
 		switch {
 		case none(d.Before):
-			came = append(came, fmt.Sprintf("`%s` (%s)", name, d.After))
+			add(&came, fmt.Sprintf("`%s` (%s)", name, d.After))
 		case none(d.After):
-			went = append(went, "`"+name+"`")
+			add(&went, "`"+name+"`")
 		default:
-			changed = append(changed, fmt.Sprintf("`%s` %s → %s", name, d.Before, d.After))
+			add(&changed, fmt.Sprintf("`%s` %s → %s", name, d.Before, d.After))
 		}
 	}
 	if len(all) > 0 {

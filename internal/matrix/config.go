@@ -57,9 +57,9 @@ type Config struct {
 	start starter // the real one if it is nil
 }
 
-// usualParallel is how many tests run at a time in a machine. It has one
-// processor and little memory: eight as usual took 90 MB of it, and no less time.
-const usualParallel = 3
+// usualParallel is how many tests run at a time in a machine, which has one
+// processor, and memory for some.
+const usualParallel = 4
 
 // repeats is how often a difference has to show.
 const repeats = 3

@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -97,13 +98,15 @@ func (r *Result) keep(dir string) error {
 // record writes a file for each kernel. One that says the same as before stays as
 // it is, so that a repository does not grow by what is chance.
 func (r *Result) record() error {
+	var all error
 	for _, c := range r.Columns {
 		if c.Unable || c.Crash != nil || len(c.folder.Tests) == 0 {
 			r.config.Progress.Say("%s: nothing is recorded, since it did not come to its end", c.Short())
 			continue
 		}
 		if failed := slices.DeleteFunc(leaves(c.tests), func(name string) bool { return c.tests[name].failed == 0 }); len(failed) > 0 {
-			return fmt.Errorf("%s: nothing is recorded of a kernel on which tests fail: %s", c.Short(), strings.Join(failed, ", "))
+			all = errors.Join(all, fmt.Errorf("%s: nothing is recorded of a kernel on which tests fail: %s", c.Short(), strings.Join(failed, ", ")))
+			continue
 		}
 		file := filepath.Join(r.config.Record, c.ID()+baseline.Extension)
 		if asRecorded(file, c.folder) {
@@ -115,7 +118,7 @@ func (r *Result) record() error {
 		}
 		r.config.Progress.Say("recorded %s", file)
 	}
-	return nil
+	return all
 }
 
 // asRecorded tells whether a file says what the folder says, of the same tests.

@@ -41,12 +41,12 @@ type Result struct {
 
 // limits are how long to wait for a machine that may have stopped.
 type limits struct {
-	boot    time.Duration // up to the hello of its first process, 2 to 4 s on an idle machine
+	boot    time.Duration // up to the hello of its first process: 2 to 4 s, and 95 beside fifty busy processes
 	silence time.Duration // since its last sign of life, at least: it gives one every beatEvery
 	boots   int           // the same as a multiple of the time that it took to boot, for slow machines
 }
 
-var usualLimits = limits{boot: 2 * time.Minute, silence: 30 * time.Second, boots: 20}
+var usualLimits = limits{boot: 4 * time.Minute, silence: 30 * time.Second, boots: 20}
 
 // Run runs the tests in a machine. The error is a *Crash when the machine ended
 // before they did, context.Canceled when ctx did, and else says why they could
