@@ -36,7 +36,7 @@ func portFaults(f family) []*fault {
 				if f.v6 {
 					l.node("host").SetSysctl("net.ipv6.conf.veth3.disable_ipv6", 0)
 				}
-				l.run("host", "ip", "address", "add", f.with(1, 254), "dev", "veth3", "nodad")
+				l.node("host").AddAddress("veth3", f.with(1, 254))
 				l.run("host", "ip", "neighbour", "flush", "all")
 				l.run("ns1", "ip", "neighbour", "flush", "all")
 			},

@@ -10,8 +10,8 @@ func wayFaults(f family) []*fault {
 		{
 			name: "a wide mask on a single subnet", in: "Bridge", at: "built",
 			plant: func(l *planted) {
-				l.run("ns1", "ip", "address", "del", f.with(1, 1), "dev", "eth0")
-				l.run("ns1", "ip", "address", "add", f.addr(1, 1)+f.either("/16", "/48"), "dev", "eth0", "nodad")
+				l.node("ns1").DelAddress("eth0", f.with(1, 1))
+				l.node("ns1").AddAddress("eth0", f.addr(1, 1)+f.either("/16", "/48"))
 			},
 			passes: "the subnet's own addresses are in the wider one, too",
 		},
