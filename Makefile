@@ -97,8 +97,10 @@ soak-short: ## The same in about a minute, for CI
 	@$(tools)/packages.sh test stress
 	@$(soaking) -rounds=8 -parts=root,user
 
-docs: ## Write docs/scenarios.md anew, from a run (make test demands that it is up to date)
-	@NETRIG_UPDATE_DOCS=1 go test -count=1 -run '^TestDocument$$' ./scenarios
+docs: ## Write docs/scenarios*.md anew, from a run (KERNEL=debian/bookworm RUN=BridgeVLANs: what this kernel lacks, in a machine)
+	@$(if $(KERNEL),$(tools)/packages.sh vm && CGO_ENABLED=0 go build -o $(OUT)/netrig ./cmd/netrig)
+	@NETRIG_UPDATE_DOCS=1 go test -count=1 -run '^TestDocument$$$(if $(RUN),/./$(RUN))' \
+	  $(if $(KERNEL),-outputdir='$(CURDIR)/docs' -exec '$(CURDIR)/$(OUT)/netrig vm --kernel $(KERNEL) --file $(CURDIR)/docs --file $(CURDIR)/scenarios') ./scenarios
 
 lint: ## gofmt, go vet, staticcheck, actionlint, shellcheck
 	@$(tools)/lint.sh

@@ -14,6 +14,11 @@ import (
 // each of its sockets.
 const tapsPerRecorder = 10
 
+// fewNodes of a recording have a recorder each, so that all their sockets are
+// closed at the same time: a process waits for that at its end. Of larger labs the
+// threads would cost more than they save.
+const fewNodes = 4
+
 // recorder is a thread that reads the sockets of up to ten nodes.
 //
 // It is a thread of its own because of how such sockets are closed: close(2)

@@ -113,14 +113,18 @@ func (r *Recording) Attach(node string, n *ns.Namespace) (*Tap, error) {
 	return t, nil
 }
 
-// free is a recorder that can take one more tap, nil if there is none.
+// free is a recorder that can take one more tap, nil if there is to be another.
 func (r *Recording) free() *recorder {
-	for _, rec := range r.recorders {
-		if rec.count < tapsPerRecorder {
-			return rec
+	least := -1
+	for i, rec := range r.recorders {
+		if rec.count < tapsPerRecorder && (least < 0 || rec.count < r.recorders[least].count) {
+			least = i
 		}
 	}
-	return nil
+	if least < 0 || len(r.recorders) < fewNodes && r.recorders[least].count > 0 {
+		return nil
+	}
+	return r.recorders[least]
 }
 
 // Drain returns when every packet that the kernel had queued for the taps'

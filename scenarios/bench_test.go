@@ -143,8 +143,9 @@ func (o *timedOutput) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// passed is the line of a family's test.
-var passed = regexp.MustCompile(`(?m)^ *--- PASS: \S+/IPv[46] `)
+// passed is the line of a family's test; one may be skipped that the kernel is not
+// built for.
+var passed = regexp.MustCompile(`(?m)^ *--- (PASS|SKIP): \S+/IPv[46] `)
 
 // awaitCleanup returns when the kernel has taken apart every namespace that was
 // given up before. It does so in order: when the other end of a veth is seen

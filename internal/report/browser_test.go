@@ -43,12 +43,16 @@ func browse(t testing.TB, dir string, before ...action) *browser {
 		t.Skip("the program chromium is not installed: install the Debian package chromium")
 	}
 	home := t.TempDir()
+	// The path of a socket has room for 107 bytes (unix(7)), and Chromium adds some 50.
+	sockets, err := os.MkdirTemp("/tmp", "netrig-")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(sockets) })
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program),
 		// Root has no other choice, and the page is ours.
 		chromedp.NoSandbox,
 		chromedp.Flag("disable-dev-shm-usage", true), // small in containers
 		chromedp.UserDataDir(filepath.Join(home, "profile")),
-		chromedp.Env("HOME="+home, "TMPDIR="+home),
+		chromedp.Env("HOME="+home, "TMPDIR="+sockets),
 		chromedp.WSURLReadTimeout(2*time.Minute),
 		chromedp.WindowSize(1280, 900))
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)

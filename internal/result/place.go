@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Place is where the files of one lab are: a folder, and the number of the lab
@@ -63,8 +65,13 @@ func PlaceOf(path string) (p Place, name string) {
 // Write writes a file of the lab, which is whole or not there: half a recording
 // would tell another story.
 func (p Place) Write(name string, text []byte) error {
-	err := os.WriteFile(p.Path(name), text, 0o644) //nolint:gosec // for others to read
+	// The folder may be open to the programs of the test: no link of theirs is followed.
+	file, err := os.OpenFile(p.Path(name), os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o644)
 	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	if err = errors.Join(err, file.Close()); err != nil {
 		_ = os.Remove(p.Path(name))
 	}
 	return err

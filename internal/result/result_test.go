@@ -7,6 +7,7 @@ import (
 	"github.com/netrig/netrig/internal/journal"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // The files of a test's labs stand beside one another, each set by its number.
@@ -36,4 +37,17 @@ func TestPlaces(t *testing.T) {
 
 	_, err = NewPlace(folder + "/none")
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// A link that somebody has put there is not followed.
+func TestNoLinkIsFollowed(t *testing.T) {
+	folder, elsewhere := t.TempDir(), t.TempDir()+"/precious"
+	require.NoError(t, os.WriteFile(elsewhere, []byte("precious"), 0o600))
+	p, err := NewPlace(folder)
+	require.NoError(t, err)
+	require.NoError(t, os.Symlink(elsewhere, p.Path(PacketsFile)))
+	require.ErrorIs(t, p.Write(PacketsFile, []byte("x")), unix.ELOOP)
+	content, err := os.ReadFile(elsewhere)
+	require.NoError(t, err)
+	assert.Equal(t, "precious", string(content))
 }

@@ -55,7 +55,7 @@ func TestGitHub(t *testing.T) {
 			for _, want := range []string{
 				"what was there\n", "### ❌ ` TestVictim/1 `", filepath.Base(v.Dir) + "/victim_test.go:" + said[0][2] + " `",
 				"```text\nclient cannot reach 10.0.0.77", "```mermaid\n%%{init", "subgraph n2[\"gateway\"]", "192.168.1.2/24",
-				"sequenceDiagram\n", "ARP who has 10.0.0.77, tell 10.0.0.1",
+				"sequenceDiagram\n", "ARP who has 10.0.0.77, tell gateway #40;10.0.0.1#41;",
 			} {
 				assert.Contains(t, text, want)
 			}

@@ -159,13 +159,17 @@ func (v *victim) requireNothingLeft(machine state, began time.Time, saves bool) 
 	return took
 }
 
+// failureFiles are those that a failed test leaves behind, but for explain.txt,
+// which is there where a verb has failed.
+var failureFiles = []string{"lab.pcapng", "ladder.mmd", "ladder.svg", "state.json", "story.txt", "test.json", "topology.dot", "topology.mmd", "topology.svg"}
+
 // saved tells whether a folder is what a failed test keeps for the person who
 // looks into it: it has the test's name, the story, the packets and the state.
 func (v *victim) saved(name string) bool {
 	inside := list(filepath.Join(v.Dir, name))
 	slices.Sort(inside)
 	inside = slices.DeleteFunc(inside, func(name string) bool { return name == "explain.txt" }) // where a verb has failed
-	if !strings.HasPrefix(name, "netrig-TestVictim_") || !slices.Equal(inside, []string{"lab.pcapng", "ladder.mmd", "ladder.svg", "state.json", "story.txt", "test.json", "topology.dot", "topology.mmd", "topology.svg"}) {
+	if !strings.HasPrefix(name, "netrig-TestVictim_") || !slices.Equal(inside, failureFiles) {
 		return false
 	}
 	v.t.Logf("kept for the one who looks into the failure, as it should be: %s with %s", name, strings.Join(inside, " and "))
