@@ -12,8 +12,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 KERNELS=${KERNELS:-debian/bookworm,debian/trixie}
 # The first six, and those about what some running kernels lack the module for.
 RUN=${RUN:-^Test(VethPair|Bridge|Router|HostGateway|Masquerade|PortForward|Fragments.*|PathMTU.*|ECMP.*|.*V[Ll][Aa][Nn].*|V[Xx][Ll][Aa][Nn].*|PolicyRouting.*|CarrierLoss.*)\$}
-# These compare with programs and with the harness itself, or break things.
-skip='^Test(Oracle.*|Faults.*|Printed|Ping|Tcpdump|Tshark|JournalsSayNothing|Conntrack)$'
+# These compare with programs, with documents and with the harness itself, or break things.
+skip='^Test(Oracle.*|Faults.*|Printed|Ping|Tcpdump|Tshark|JournalsSayNothing|Conntrack|Document)$'
 
 not_run() {
   echo "matrix.sh: not run: $1" >&2
