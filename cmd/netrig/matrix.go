@@ -45,6 +45,9 @@ Examples:
    netrig matrix --kernels debian/bookworm,/boot/vmlinuz-6.12.107+deb13-amd64 --json out/kernels ./lan ./wan
    netrig matrix --kernels debian/sid --baseline testdata/baseline --summary "$GITHUB_STEP_SUMMARY" ./scenarios
 
+With --host-config the machines apply this system's own configuration, as the next
+kernel will (see netrig vm --help).
+
 --json DIR keeps for each kernel the journals, the log and the console, and
 summary.json, whose "version" is %d.
 
@@ -77,6 +80,8 @@ func matrixCommand() *cli.Command {
 			&cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Usage: "so many machines at a time", DefaultText: "one for each processor"},
 			&cli.IntFlag{Name: "memory", Value: vm.DefaultMemory, Usage: "memory of a machine in `MB`"},
 			&cli.StringFlag{Name: "accel", Value: "auto", Usage: "kvm, tcg (emulation), or auto: kvm if it is seen to work"},
+			hostFlag(),
+			hostRootFlag(),
 			cacheFlag(),
 		},
 		Action: runMatrix,
@@ -135,6 +140,10 @@ func matrixConfig(c *cli.Command) (*matrix.Config, error) {
 	}
 	if c.Bool("once") {
 		config.Repeat = 1
+	}
+	var err error
+	if config.Host, err = hostOf(c); err != nil {
+		return nil, err
 	}
 	if len(config.Packages) == 0 {
 		config.Packages = []string{"."}

@@ -91,8 +91,8 @@ func vmCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "without-module", Usage: "withhold a `MODULE`"},
 			&cli.StringSliceFlag{Name: "append", Usage: "a `PARAMETER` for the kernel"},
 			&cli.BoolFlag{Name: "leaks", Usage: "run the tests twice, and complain of what the kernel holds more after the second time"},
-			&cli.BoolFlag{Name: "host-config", Usage: "apply this system's sysctl.d, modules-load.d, modprobe.d and nftables.conf in the machine"},
-			&cli.StringFlag{Name: "host-root", Value: "/", Usage: "the `DIRECTORY` that is the root of the system whose configuration that is"},
+			hostFlag(),
+			hostRootFlag(),
 			&cli.StringFlag{Name: "console", Usage: "write all that the kernel prints to a `FILE`"},
 			cacheFlag(),
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "say nothing of the machine unless something is wrong"},
@@ -177,6 +177,14 @@ func configOf(c *cli.Command, kernel *kernels.Kernel, cache *kernels.Cache) (*vm
 		Without: c.StringSlice("without-module"), Append: c.StringSlice("append"),
 		Stdout: stdout, Stderr: stderr, CacheDir: cache.Dir(),
 	}, nil
+}
+
+func hostFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "host-config", Usage: "apply this system's sysctl.d, modules-load.d, modprobe.d and nftables.conf in the machine"}
+}
+
+func hostRootFlag() cli.Flag {
+	return &cli.StringFlag{Name: "host-root", Value: "/", Usage: "the `DIRECTORY` that is the root of the system whose configuration that is"}
 }
 
 // hostOf is the configuration of a system that machines are to apply; nil for

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/netrig/netrig/internal/compare"
+	"github.com/netrig/netrig/internal/hostconfig"
 	"github.com/netrig/netrig/internal/kernels"
 	"github.com/netrig/netrig/internal/vm"
 )
@@ -35,6 +36,7 @@ type Config struct {
 	Repeat int
 	Memory int // of a machine, in MB
 	Accel  vm.Accel
+	Host   *hostconfig.Config // what the machines apply before the tests; nil for nothing
 	// Jobs is how many machines run at a time; 0 is one for each processor.
 	Jobs int
 	// Keep is the folder for results; empty for none.

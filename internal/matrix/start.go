@@ -21,7 +21,7 @@ func start(ctx context.Context, c *Config, j job) (*vm.Result, error) {
 	env := append(os.Environ(), journal.Variable+"="+j.journals)
 	config := vm.Config{
 		Kernel: j.column.kernel, Self: c.Self, Args: append([]string{j.binary.path}, j.args...), Env: env, Dir: j.binary.dir,
-		Memory: c.Memory, Accel: c.Accel, Stdout: j.output, Stderr: j.output, Console: j.console,
+		Memory: c.Memory, Accel: c.Accel, Host: c.Host, Stdout: j.output, Stderr: j.output, Console: j.console,
 		Say: c.Progress.Say, CacheDir: c.Cache.Dir(), Started: j.booted,
 	}
 	return vm.Run(ctx, config, nil)

@@ -42,7 +42,7 @@ var allowed = map[string][]string{
 	"internal/ladder":     {"capture", "internal/draw", "internal/explain"},
 	"internal/limit":      {},
 	"internal/link":       {"internal/ns"},
-	"internal/matrix":     {"internal/baseline", "internal/compare", "internal/journal", "internal/kernels", "internal/vm"},
+	"internal/matrix":     {"internal/baseline", "internal/compare", "internal/hostconfig", "internal/journal", "internal/kernels", "internal/vm"},
 	"internal/ns":         {},
 	"internal/oracle":     {"harness", "internal/deadline", "internal/link", "internal/ns", "internal/sandbox"},
 	"internal/planted":    {},
