@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"io"
 	"strings"
 	"testing"
@@ -72,6 +73,32 @@ func FuzzFollow(f *testing.F) {
 				t.Fatalf("the line of a packet is %q", line)
 			}
 			_, _, _ = p.Housekeeping(), p.Cut(), p.Decoded()
+		}
+	})
+}
+
+// FuzzReadPcapng reads recordings that somebody else wrote, or cut, or made up.
+// What could be read can be told, and written again.
+func FuzzReadPcapng(f *testing.F) {
+	var whole bytes.Buffer
+	for _, data := range samples(f) {
+		p := &Packet{Node: "ns0", Interface: "eth0", Index: 1, Direction: Out, Time: epoch, Data: data, Length: len(data)}
+		p.decode()
+		if err := NewWindow(p).WritePcapng(&whole); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(bytes.Clone(whole.Bytes()))
+		whole.Reset()
+	}
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		w, _, err := ReadPcapng(bytes.NewReader(data))
+		if err != nil && err.Error() == "" {
+			t.Fatal("the error is empty")
+		}
+		_ = w.String()
+		for _, p := range w.Packets() {
+			_ = p.Layers()
 		}
 	})
 }
