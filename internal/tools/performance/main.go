@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 const (
@@ -45,6 +46,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
+	slices.SortStableFunc(contests, inOrder)
 	text := tables(contests, machine)
 	if len(args) == 1 {
 		_, err := os.Stdout.WriteString(text)

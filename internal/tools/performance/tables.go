@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -10,6 +12,13 @@ type column struct{ name, title string }
 
 var columns = []column{
 	{"netrig", "netrig"}, {"shell", "shell script"}, {"mininet", "Mininet"}, {"plain", "plain Go"}, {"floor", "floor"},
+}
+
+// inOrder puts works in the order in which they are told, and small before large: parts of them
+// may have been run before others.
+func inOrder(a, b contest) int {
+	works := []string{"pair", "masquerade", "bridge", "learned", "permanent", "chain", "capture"}
+	return cmp.Or(cmp.Compare(slices.Index(works, a.Work), slices.Index(works, b.Work)), cmp.Compare(a.Size, b.Size))
 }
 
 // title is what the tables call a work.
@@ -24,7 +33,7 @@ func (c contest) title() string {
 	case "learned":
 		return fmt.Sprintf("%d nodes, each pings each: %d pings", c.Size, c.Size*(c.Size-1))
 	case "permanent":
-		return fmt.Sprintf("the same of %d, neighbours permanent: %d pings", c.Size, c.Size*(c.Size-1))
+		return fmt.Sprintf("%d nodes with permanent neighbours, each pings each: %d pings", c.Size, c.Size*(c.Size-1))
 	case "chain":
 		return fmt.Sprintf("%d routers in a row, one ping", c.Size)
 	case "capture":
