@@ -33,7 +33,7 @@ func (c contest) title() string {
 	case "learned":
 		return fmt.Sprintf("%d nodes, each pings each: %d pings", c.Size, c.Size*(c.Size-1))
 	case "permanent":
-		return fmt.Sprintf("%d nodes with permanent neighbours, each pings each: %d pings", c.Size, c.Size*(c.Size-1))
+		return fmt.Sprintf("%d nodes, neighbours permanent: %d pings", c.Size, c.Size*(c.Size-1))
 	case "chain":
 		return fmt.Sprintf("%d routers in a row, one ping", c.Size)
 	case "capture":
