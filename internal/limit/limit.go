@@ -25,7 +25,9 @@ func Hint(err error) string {
 func hint(err error) string {
 	var path *fs.PathError
 	switch {
-	case errors.Is(err, unix.EMFILE):
+	// A child puts its descriptors behind the highest that it was given, and dup3(2)
+	// says EBADF of a number beyond the limit.
+	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.EBADF) && errors.As(err, &path) && path.Op == "fork/exec":
 		return fmt.Sprintf(" (no file descriptors left, of %s: raise `ulimit -n`, or run fewer tests at once: -parallel, -p 1)", Of(unix.RLIMIT_NOFILE))
 	case errors.Is(err, unix.ENFILE):
 		return " (the machine has no file descriptors left: raise fs.file-max, or run less at once)"
