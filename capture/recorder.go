@@ -14,10 +14,10 @@ import (
 // each of its sockets.
 const tapsPerRecorder = 10
 
-// fewNodes of a recording have a recorder each, so that all their sockets are
-// closed at the same time: a process waits for that at its end. Of larger labs the
-// threads would cost more than they save.
-const fewNodes = 4
+// fewNodes of a recording have a recorder each, and further nodes go to those by
+// turns, so that sockets are closed at the same time: a process waits for that at
+// its end. More threads than that cost the next lab more than they save.
+const fewNodes = 2
 
 // recorder is a thread that reads the sockets of up to ten nodes.
 //
