@@ -249,3 +249,20 @@ func TestLateAnswer(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, assert.Reached, e.Cause)
 }
+
+// What a queue holds back comes later, however long that takes: a silence until
+// then proves nothing, and is nobody's.
+func TestSilenceWhileHeld(t *testing.T) {
+	harness.RequireProgram(t, "tc")
+	t.Parallel()
+	lab := harness.New(t)
+	a, b := lab.Node("a"), lab.Node("b")
+	lab.Connect(a.Port("eth0", "10.0.0.1/24"), b.Port("eth0", "10.0.0.2/24"))
+	assert.Reachable(t, a, "10.0.0.2")
+	// 100 bytes a second, with enough to begin with for one large echo.
+	b.Run("tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", "800bit", "burst", "1100", "limit", "30000")
+	assert.Reachable(t, a, "10.0.0.2", assert.Size(1000))
+	err := harness.Try("held", func(tb testing.TB) { assert.Unreachable(tb, a, "10.0.0.2", assert.Silence, assert.Size(1000)) })
+	require.ErrorContains(t, err, "no reply, which proves nothing while node b holds")
+	require.ErrorContains(t, err, "packets back in a queueing discipline (tbf)")
+}

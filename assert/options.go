@@ -72,6 +72,8 @@ type probe struct {
 	sizeSet, ttlSet, sourceSet, deviceSet bool
 
 	plain bool // an echo without any option, which go-ping can do
+
+	restless bool // the time was over before the lab came to rest
 }
 
 const (

@@ -3,6 +3,7 @@ package assert
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/netrig/netrig/capture"
@@ -79,6 +80,11 @@ func (p *probe) run() (*Exchange, error) {
 func (p *probe) conclude(e *Exchange) error {
 	if e.Cause.Kind == Silence.Kind && overflowed(p.node.Lab().NeighborTable(p.target.addr.Is6())) != "" {
 		return errors.New("no reply, which proves nothing: what needs an entry that does not fit is lost without a word")
+	}
+	if e.Cause.Kind == Silence.Kind && p.restless {
+		if held := p.node.Lab().Held(); held != "" {
+			return fmt.Errorf("no reply, which proves nothing while %s: what is held comes later; ask when it is through, or make the discipline faster", held)
+		}
 	}
 	remember(e)
 	return nil
@@ -183,6 +189,7 @@ func (p *probe) settle(a asker, mark capture.Mark) (answer, bool) {
 			return answer{}, false
 		}
 		if now := time.Now(); now.After(until) && (resting || now.After(end)) && (!p.arrived(a, mark) || late.Over()) {
+			p.restless = !resting
 			return answer{}, false
 		}
 		if got, ok := a.answer(nextLook); ok {

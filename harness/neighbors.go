@@ -123,14 +123,31 @@ func (n *Node) pending() (string, bool) {
 			return fmt.Sprintf("node %s is still asking for the neighbour %s", n.name, e.IP), true
 		}
 	}
+	held := n.held()
+	return held, held != ""
+}
+
+// held tells of packets in a queueing discipline of the node; "" for none.
+func (n *Node) held() string {
 	qdiscs, err := n.route.QdiscList(nil)
 	if err != nil {
-		return "", false
+		return "" // the namespace is going away, with all its packets
 	}
 	for _, q := range qdiscs {
 		if s := q.Attrs().Statistics; s != nil && s.Queue != nil && s.Queue.Backlog > 0 {
-			return fmt.Sprintf("node %s holds %d packets back in a queueing discipline (%s)", n.name, s.Queue.Qlen, q.Type()), true
+			return fmt.Sprintf("node %s holds %d packets back in a queueing discipline (%s)", n.name, s.Queue.Qlen, q.Type())
 		}
 	}
-	return "", false
+	return ""
+}
+
+// Held tells which node holds packets back in a queueing discipline, and how many:
+// they are on their way, for as long as it takes. It is "" where none does.
+func (l *Lab) Held() string {
+	for _, n := range l.All() {
+		if held := n.held(); held != "" {
+			return held
+		}
+	}
+	return ""
 }

@@ -58,6 +58,10 @@ func (r *reasoner) fromError(f, e *capture.Flight) Verdict {
 		size := f.First().Length - 14
 		v.cause("%s: the packet has %d bytes, and %s:%s an MTU of %d%s; the error says %d", n.Name, size, n.Name, way.Device, n.link(way.Device).MTU, mtuOf(way), said.MTU)
 	case r.refusedByRoute(&v, n, to, way):
+	case closed(said) && n.Name == r.From && p != nil && p.Src != r.Target:
+		// Its own socket refuses it: a socket takes answers from whom it asked.
+		v.Packet, v.End = strings.Replace(v.Packet, "datagram", "answer", 1), WrongHost
+		v.cause("it came from %s, but %s was asked", r.who(p.Src), r.Target)
 	case closed(said):
 		v.End = Refused
 		v.cause("%s: nobody takes it there (%s)", n.Name, said.String())

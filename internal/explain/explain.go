@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -68,8 +69,16 @@ func (r *reasoner) flight(f *capture.Flight, isReply bool) Verdict {
 	return r.silent(f, isReply)
 }
 
-// silent is the end of a packet that nobody said anything about.
+// silent is the end of a packet that nobody said anything about. Of one in
+// fragments, that of the fragment that got less far than others: without it the rest
+// is never put together.
 func (r *reasoner) silent(f *capture.Flight, isReply bool) Verdict {
+	if lost := lostFragment(r.Window, f); lost != nil && lost != f {
+		v := r.silent(lost, isReply)
+		v.Packet = fmt.Sprintf("fragment at byte %d of the %s", lost.First().Fragment.Offset, name(f.First()))
+		v.Reasons = append(v.Reasons, "others of the same packet went on")
+		return v
+	}
 	last, stray := tip(f, r.Facts)
 	v := Verdict{Packet: name(last), Seen: last, Node: last.Node}
 	switch {

@@ -247,8 +247,12 @@ func (r *reasoner) asked(v *Verdict, p *capture.Packet) {
 		v.cause("%s has %s on %s, not on %s, and answers for it there only", n.Name, target, own.Name, in.Name)
 		return
 	}
-	if rule, ok := n.uncounted("input", "prerouting", "output"); ok {
+	if rule, ok := n.uncounted("input", "prerouting", "ingress"); ok {
 		v.filtered(FilteredIn, n, rule)
+		return
+	}
+	if rule, ok := n.uncounted("output", "egress"); ok { // it was the answer then
+		v.filtered(FilteredOut, n, rule)
 		return
 	}
 	if in.Master == "" && r.down(v, n, in) {

@@ -121,7 +121,7 @@ func (r *reasoner) outward(v *Verdict, n *Node, p *capture.Packet, to netip.Addr
 	if r.unresolved(v, n, next, way.Device) {
 		return
 	}
-	if rule, ok := n.uncounted("forward", "output", "postrouting"); ok {
+	if rule, ok := n.uncounted("forward", "output", "postrouting", "egress"); ok {
 		v.filtered(FilteredOut, n, rule)
 		return
 	}
@@ -234,7 +234,7 @@ func (r *reasoner) local(v *Verdict, n *Node, p *capture.Packet, to netip.Addr, 
 			}
 		}
 	}
-	if rule, ok := n.uncounted("prerouting", "input"); ok {
+	if rule, ok := n.uncounted("prerouting", "input", "ingress"); ok {
 		v.filtered(FilteredIn, n, rule)
 		return
 	}
@@ -243,7 +243,7 @@ func (r *reasoner) local(v *Verdict, n *Node, p *capture.Packet, to netip.Addr, 
 	}
 	// The request was taken; the answer is what is missing.
 	answer := r.unsent(n.Name, r.replyName(), p.Src, to, p)
-	if answer.End == DroppedByStack && answer.Detail == "" {
+	if answer.Packet == r.replyName() && answer.End == DroppedByStack && answer.Detail == "" {
 		v.End = Accepted
 		v.cause("%s took it, and made no answer", n.Name)
 		return
@@ -282,7 +282,7 @@ func (r *reasoner) spoofed(v *Verdict, n *Node, p *capture.Packet, way Route) bo
 	case moved > 0, way.Error == "EXDEV" && strict != "0" && strict != "":
 		v.End, v.Detail = DroppedByStack, "reverse path filter"
 		v.cause("%s: rp_filter = %s on %s, and the way back to %s is %s", n.Name, strict, p.Interface, p.Src, back)
-	case own != nil && own.Name != "lo" && !n.isOn("ipv4.conf."+p.Interface+".accept_local"):
+	case own != nil && p.Interface != "lo" && !n.isOn("ipv4.conf."+p.Interface+".accept_local"):
 		v.End, v.Detail = DroppedByStack, "martian source"
 		v.cause("%s: the source %s is its own, on %s", n.Name, p.Src, own.Name)
 		r.rewritten(v, r.Window.Follow(p))

@@ -1,0 +1,55 @@
+package assert_test
+
+import (
+	"testing"
+
+	"github.com/netrig/netrig/assert"
+	"github.com/netrig/netrig/harness"
+	testify "github.com/stretchr/testify/assert"
+)
+
+// What users of networks have met beyond the faults of scenarios' TestFaults: the
+// packet that died, its end, and the reason.
+func TestFurtherFaultsAreExplained(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		programs []string
+		plant    func(client, router, server *harness.Node)
+		ask      func(tb testing.TB, client *harness.Node)
+		want     []string
+	}{
+		{"a fragment is lost", []string{"nft"}, func(_, r, _ *harness.Node) {
+			r.Run("nft", "table ip n { chain c { type filter hook forward priority 0; ip frag-off & 0x1fff != 0 counter drop; }; }")
+		}, func(tb testing.TB, c *harness.Node) { assert.Reachable(tb, c, "10.0.2.2", assert.Size(3000)) },
+			[]string{"the fragment at byte 1480 of the echo request ended in router: filtered out (forward); last seen entering router:left", "drop counted"}},
+		{"a neighbour's answer is dropped without a count", []string{"nft"}, func(_, r, _ *harness.Node) {
+			r.Run("nft", "table netdev n { chain c { type filter hook egress device right priority 0; icmpv6 type nd-neighbor-advert drop; }; }")
+			r.FlushNeighbors()
+		}, func(tb testing.TB, c *harness.Node) { assert.Reachable(tb, c, "fd02::2") },
+			[]string{"the neighbour solicitation ended in router: filtered out (egress); last seen entering router:right", "which does not count", "waited for it in server"}},
+		{"a router has the sender's address", nil, func(_, r, _ *harness.Node) { r.AddAddress("lo", "10.0.1.2/32") },
+			func(tb testing.TB, c *harness.Node) { assert.Reachable(tb, c, "10.0.2.2") },
+			[]string{"the ARP request ended in router: dropped by the stack (martian source)", "the source 10.0.1.2 is its own, on lo"}},
+		{"a datagram is answered from another address", []string{"ip"}, func(_, _, s *harness.Node) {
+			s.AddAddress("eth0", "10.0.2.50/24")
+			s.Run("ip", "route", "replace", "default", "via", "10.0.2.1", "src", "10.0.2.50")
+			s.Serve("udp", ":54")
+		}, func(tb testing.TB, c *harness.Node) { assert.Reachable(tb, c, "udp:10.0.2.2:54") },
+			[]string{"the UDP answer ended in client: wrong host; last seen entering client:eth0", "it came from server (10.0.2.50), but 10.0.2.2 was asked"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			for _, p := range test.programs {
+				harness.RequireProgram(t, p)
+			}
+			text := explanation(t, func(tb testing.TB) {
+				client, router, server := chain(tb)
+				test.plant(client, router, server)
+				test.ask(tb, client)
+			})
+			for _, want := range test.want {
+				testify.Contains(t, text, want)
+			}
+		})
+	}
+}

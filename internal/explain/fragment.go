@@ -1,0 +1,43 @@
+package explain
+
+import "github.com/netrig/netrig/capture"
+
+// lostFragment is, of a packet that was seen in fragments, the first one that did not
+// get to where another one did; nil where all got as far. The flight is that of the
+// first fragment: each is a packet of its own on the wire, and they have the
+// identification in common (RFC 791, RFC 8200).
+func lostFragment(w capture.Window, f *capture.Flight) *capture.Flight {
+	first := f.First()
+	if first == nil || !first.Fragment.More || first.Fragment.Offset > 0 {
+		return nil
+	}
+	all := []*capture.Flight{f}
+	for _, other := range w.Flights() {
+		p := other.First()
+		if p.Fragment.Offset > 0 && p.IPID == first.IPID && p.Src == first.Src && p.Dst == first.Dst {
+			all = append(all, other)
+		}
+	}
+	for _, lost := range all {
+		for _, other := range all {
+			if beyond(other, lost) {
+				return lost
+			}
+		}
+	}
+	return nil
+}
+
+// beyond tells whether a fragment was seen behind the place where another one was
+// seen last.
+func beyond(other, lost *capture.Flight) bool {
+	last, passed := lost.Last(), false
+	for _, p := range other.Hops {
+		if p.Where() == last.Where() && p.Direction == last.Direction {
+			passed = true
+		} else if passed {
+			return true
+		}
+	}
+	return false
+}
