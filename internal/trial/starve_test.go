@@ -142,6 +142,9 @@ func threadsOf(t *testing.T) (n int) {
 // it could not even start, else told by the limit's name.
 func TestStarvedOfMemory(t *testing.T) {
 	need(t, "prlimit")
+	if raceDetector {
+		t.Skip("the race detector wants terabytes of addresses, and says so in its own words where it gets none")
+	}
 	for _, who := range users() {
 		for _, mb := range []int{1500, 2040} {
 			t.Run(fmt.Sprint(who, " ", mb, " MB of addresses"), func(t *testing.T) {
