@@ -6,11 +6,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spare holds recorders with their threads: starting a thread takes longer than
+// spare holds a recorder with its thread: starting a thread takes longer than
 // all that a test has it do.
 var spare = make(chan *recorder, 1)
 
-// takeRecorder gives a recorder that is ready for taps, a spare one if there
+// takeRecorder gives a recorder that is ready for taps, the spare one if there
 // is one, and has another made in the background.
 func takeRecorder(s *store, set settings) (r *recorder, err error) {
 	select {

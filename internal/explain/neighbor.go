@@ -201,14 +201,8 @@ func (r *reasoner) asked(v *Verdict, p *capture.Packet) {
 		return
 	}
 	own := n.withAddress(target)
-	if own != nil {
-		for _, a := range own.Addresses {
-			if a.Prefix.Addr() == target && (a.Tentative || a.DADFailed) {
-				v.End, v.Detail = DroppedByStack, "the address is not in use"
-				v.cause("%s:%s: %s is tentative or has failed duplicate address detection", n.Name, own.Name, target)
-				return
-			}
-		}
+	if unused(v, n, target) {
+		return
 	}
 	if rule, ok := n.dropRule("output", "postrouting", "egress"); ok {
 		v.filtered(FilteredOut, n, rule)

@@ -225,14 +225,8 @@ func (r *reasoner) local(v *Verdict, n *Node, p *capture.Packet, to netip.Addr, 
 		}
 		return
 	}
-	if l := n.withAddress(to); l != nil {
-		for _, a := range l.Addresses {
-			if a.Prefix.Addr() == to && (a.Tentative || a.DADFailed) {
-				v.End, v.Detail = DroppedByStack, "the address is not in use"
-				v.cause("%s:%s: %s is tentative or has failed duplicate address detection", n.Name, l.Name, to)
-				return
-			}
-		}
+	if unused(v, n, to) {
+		return
 	}
 	if rule, ok := n.uncounted("prerouting", "input", "ingress"); ok {
 		v.filtered(FilteredIn, n, rule)
@@ -249,6 +243,23 @@ func (r *reasoner) local(v *Verdict, n *Node, p *capture.Packet, to netip.Addr, 
 		return
 	}
 	*v = answer
+}
+
+// unused tells whether a node has an address that it may not use: it answers
+// nobody who asks for it, and takes nothing that is sent there.
+func unused(v *Verdict, n *Node, address netip.Addr) bool {
+	l := n.withAddress(address)
+	if l == nil {
+		return false
+	}
+	for _, a := range l.Addresses {
+		if a.Prefix.Addr() == address && (a.Tentative || a.DADFailed) {
+			v.End, v.Detail = DroppedByStack, "the address is not in use"
+			v.cause("%s:%s: %s is tentative or has failed duplicate address detection", n.Name, l.Name, address)
+			return true
+		}
+	}
+	return false
 }
 
 // ignored tells whether the node takes a request and never answers such.
