@@ -3,6 +3,8 @@ package sandbox
 import (
 	"strings"
 	"testing"
+
+	"github.com/netrig/netrig/internal/testflag"
 )
 
 // FuzzText reads what a process is told by its environment, its descriptors and
@@ -30,7 +32,7 @@ func FuzzText(f *testing.F) {
 		}
 		_ = mountsRoot(text)
 		args := strings.Split(text, "\n")
-		if got := withoutTestLog(args); len(got) > len(args) {
+		if got := testflag.WithoutLog(args); len(got) > len(args) {
 			t.Fatalf("%q became %q", args, got)
 		}
 		_ = wantedInRun(args, args, text)

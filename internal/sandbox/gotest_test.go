@@ -100,9 +100,3 @@ func TestGoTest(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(data), "victim.go:4.20")
 }
-
-func TestWithoutTestLog(t *testing.T) {
-	assert.Equal(t,
-		[]string{"-test.testlogfile=0", "-test.run", "x", "-test.testlogfiles=a", "-test.v", "--", "-test.testlogfile=c"},
-		withoutTestLog([]string{"-test.testlogfile=0", "-test.testlogfile=a", "-test.run", "x", "-test.testlogfiles=a", "--test.testlogfile=/b", "-test.v", "--", "-test.testlogfile=c"}))
-}

@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/netrig/netrig/internal/testflag"
 )
 
 // self is this very binary, also when its file was replaced or removed since.
@@ -124,7 +126,7 @@ func start(socket int, pids bool) (int, error) {
 	}
 
 	env := withEnv(os.Environ(), envSandbox, order{socket, pids, mountNamespace()}.String())
-	pid, err := syscall.ForkExec(self, withoutTestLog(os.Args), &syscall.ProcAttr{
+	pid, err := syscall.ForkExec(self, append(os.Args[:1:1], testflag.WithoutLog(os.Args[1:])...), &syscall.ProcAttr{
 		Env: env, Files: []uintptr{0, 1, 2}, Sys: attr,
 	})
 	if errors.Is(err, unix.ENOENT) {
@@ -142,25 +144,6 @@ func withEnv(env []string, name, value string) []string {
 		}
 	}
 	return append(out, name+"="+value)
-}
-
-// withoutTestLog drops -test.testlogfile. From that log go test learns which
-// files and variables a test depends on, and then takes its result from the
-// cache as long as they stay: but these tests depend on the kernel. Without
-// the log it does not cache.
-func withoutTestLog(args []string) []string {
-	out := make([]string, 0, len(args))
-	for i, arg := range args {
-		if arg == "--" {
-			return append(out, args[i:]...)
-		}
-		name := strings.TrimPrefix(arg, "-")
-		if i > 0 && strings.HasPrefix(arg, "-") && strings.HasPrefix(strings.TrimPrefix(name, "-"), "test.testlogfile=") {
-			continue
-		}
-		out = append(out, arg)
-	}
-	return out
 }
 
 // ready begins the message to the first process that the signals of the outside

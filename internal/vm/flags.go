@@ -108,18 +108,6 @@ func (a *archive) placeJournals(dir string) error {
 	return nil
 }
 
-// withoutTestLog drops -test.testlogfile: from that log go test learns on which
-// files a result depends, and it can't know that it depends on a kernel.
-func withoutTestLog(args []string) []string {
-	end := slices.Index(args, "--")
-	if end < 0 {
-		end = len(args)
-	}
-	return slices.Concat(slices.DeleteFunc(slices.Clone(args[:end]), func(a string) bool {
-		return strings.HasPrefix(strings.TrimLeft(a, "-"), "test.testlogfile=")
-	}), args[end:])
-}
-
 // insideEnv is the environment of the tests in a machine of so many MB: that of
 // the caller, less what only holds on this machine.
 func insideEnv(env []string, memory int) []string {

@@ -29,10 +29,6 @@ func TestReturns(t *testing.T) {
 	}
 }
 
-func TestWithoutTestLog(t *testing.T) {
-	assert.Equal(t, []string{"-test.v", "--", "-test.testlogfile=mine"}, withoutTestLog([]string{"-test.testlogfile=x", "-test.v", "--", "-test.testlogfile=mine"}))
-}
-
 func TestInsideEnv(t *testing.T) {
 	got := insideEnv([]string{"PATH=/mine", "HOME=/home/me", "LD_PRELOAD=x", "XDG_CACHE_HOME=x", "NETRIG_SANDBOX=inplace", "GOMAXPROCS=2", "UPDATE=1"}, 256)
 	assert.Equal(t, []string{wire.Path, "HOME=/root", "TMPDIR=" + os.TempDir(), "GOMEMLIMIT=42MiB", "NETRIG_REQUIRE=1", "GOMAXPROCS=2", "UPDATE=1"}, got)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/netrig/netrig/internal/testflag"
 	"github.com/netrig/netrig/internal/vm/wire"
 )
 
@@ -178,7 +179,7 @@ func (a *archive) tests(c *Config, r *wire.Run) error {
 	if err := a.carryProgram(binary); err != nil {
 		return fmt.Errorf("the test binary: %w", err)
 	}
-	r.Args = append([]string{binary}, withoutTestLog(c.Args[1:])...)
+	r.Args = append([]string{binary}, testflag.WithoutLog(c.Args[1:])...)
 	r.Dir = c.Dir
 	r.Merged = c.Stdout == c.Stderr
 	r.Leaks = c.Leaks
