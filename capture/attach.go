@@ -16,9 +16,8 @@ func (r *recorder) attach(t *Tap, n *ns.Namespace) error {
 		return fmt.Errorf("get at the namespace: %w (was it closed?)", err)
 	}
 	defer unix.Close(namespace)
-	var st unix.Stat_t
-	if err := unix.Fstat(namespace, &st); err != nil || st.Ino != n.Inode() {
-		return fmt.Errorf("descriptor %d is not the namespace %d any more: it was closed", n.Fd(), n.Inode())
+	if err := stillOpen(namespace, n); err != nil {
+		return err
 	}
 	if err := unix.Setns(namespace, unix.CLONE_NEWNET); err != nil {
 		return fmt.Errorf("enter the namespace: %w", err)
@@ -28,6 +27,7 @@ func (r *recorder) attach(t *Tap, n *ns.Namespace) error {
 		// The thread would open the next node's sockets all right, but keep
 		// this namespace alive.
 		err = errors.Join(err, fmt.Errorf("leave the namespace: %w", back))
+		r.failed = errors.Join(r.failed, err) // nor may it serve another recording
 	}
 	if err == nil {
 		err = r.watch(t.fd)
@@ -41,19 +41,36 @@ func (r *recorder) attach(t *Tap, n *ns.Namespace) error {
 		return err
 	}
 	r.taps[int32(t.fd)] = t
+	r.room = least(r.room, t.room)
+	return nil
+}
+
+// stillOpen tells of a descriptor that was opened for a namespace, and may by now be
+// something else's.
+func stillOpen(fd int, n *ns.Namespace) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Ino != n.Inode() {
+		return fmt.Errorf("descriptor %d is not the namespace %d any more: it was closed", n.Fd(), n.Inode())
+	}
 	return nil
 }
 
 // detach ends the recording of one tap. It runs on the thread. The socket is
 // closed when the answer is out.
 func (r *recorder) detach(t *Tap, now int64) error {
+	if t.fd < 0 {
+		return errStopped // its recording has ended, and the thread may serve another
+	}
 	err := errors.Join(r.read(t, now), t.count())
-	_ = unix.EpollCtl(r.epoll, unix.EPOLL_CTL_DEL, t.fd, nil) // not in there if reading failed
 	delete(r.taps, int32(t.fd))
 	t.closeRing()
-	r.closing = append(r.closing, t.fd)
-	t.fd = -1
-	t.names.close()
+	if r.direct {
+		t.watcher.forget(t)
+		letGoDirect(t.names.netlink, t.fd)
+	} else {
+		r.closing = append(r.closing, t.names.netlink, t.fd)
+	}
+	t.fd, t.names.netlink = -1, -1
 	return err
 }
 

@@ -87,13 +87,11 @@ func benchmarkRead(b *testing.B, options ...Option) {
 	const queued = 1000
 	var reading time.Duration
 	for b.Loop() {
-		busy := make(chan struct{})
-		q := r.taps[0].recorder.post(func() error { <-busy; return nil })
+		release := hold(r.taps[0])
 		for range queued {
 			send(b, conn, "x")
 		}
-		close(busy)
-		require.NoError(b, q.wait())
+		release()
 		start := time.Now()
 		require.NoError(b, r.Drain())
 		reading += time.Since(start)

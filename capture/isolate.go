@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -108,72 +107,4 @@ func watchedBy(epoll int) (map[int]uint32, error) {
 		}
 	}
 	return watched, nil
-}
-
-// maxEnding bounds the threads that are busy closing their sockets: the kernel
-// takes apart what they held (sockets, namespaces) at its own pace, and that
-// must not pile up.
-const maxEnding = 32
-
-// ending holds the write ends of the pipes to threads that are ending. Only
-// the thread has the read end, so it is broken once the thread is gone.
-var ending struct {
-	sync.Mutex
-	pipes []int
-}
-
-// awaitEnd takes over the pipe to a thread that is ending.
-func awaitEnd(pipe int) {
-	ending.Lock()
-	defer ending.Unlock()
-	ending.pipes = append(ending.pipes, pipe)
-	sweep()
-}
-
-// waitForEnding returns when few enough threads are ending.
-func waitForEnding() {
-	// Only the kernel can hold them up; then more threads are the lesser evil.
-	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); {
-		ending.Lock()
-		sweep()
-		pipes := slices.Clone(ending.pipes)
-		ending.Unlock()
-		if len(pipes) <= maxEnding {
-			return
-		}
-		broken(pipes, time.Until(deadline))
-	}
-}
-
-// sweep forgets the threads that are gone.
-func sweep() {
-	gone := broken(ending.pipes, 0)
-	ending.pipes = slices.DeleteFunc(ending.pipes, func(fd int) bool {
-		if slices.Contains(gone, fd) {
-			unix.Close(fd)
-			return true
-		}
-		return false
-	})
-}
-
-// broken lists the pipes that have no reader any more, and waits until there
-// is one, or for as long as it was told.
-func broken(pipes []int, wait time.Duration) (gone []int) {
-	if len(pipes) == 0 {
-		return nil
-	}
-	polls := make([]unix.PollFd, len(pipes))
-	for i, fd := range pipes {
-		polls[i].Fd = int32(fd)
-	}
-	if _, err := unix.Poll(polls, int(wait.Milliseconds())); err != nil {
-		return nil // interrupted at worst: the next one will do
-	}
-	for _, p := range polls {
-		if p.Revents&(unix.POLLERR|unix.POLLHUP|unix.POLLNVAL) != 0 {
-			gone = append(gone, int(p.Fd))
-		}
-	}
-	return gone
 }

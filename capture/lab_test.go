@@ -178,6 +178,22 @@ func attach(t testing.TB, r *Recording, hosts ...*host) {
 	}
 }
 
+// onThreads has recordings use threads for all of their nodes, as large labs do.
+func onThreads(t testing.TB) {
+	t.Helper()
+	before := directLimit
+	directLimit = 0
+	t.Cleanup(func() { directLimit = before })
+}
+
+// hold keeps a tap from being read until release is called.
+func hold(tap *Tap) (release func()) {
+	busy, begun := make(chan struct{}), make(chan struct{})
+	go tap.recorder.post(func() error { close(begun); <-busy; return nil })
+	<-begun
+	return func() { close(busy) }
+}
+
 func settle(t testing.TB, r *Recording) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -37,7 +37,7 @@ type message struct {
 }
 
 func (r *reader) init(set settings) {
-	if set.ring > 0 {
+	if set.ring > 0 || r.slot == set.whole {
 		return
 	}
 	r.slot = set.whole
@@ -93,7 +93,7 @@ func (r *recorder) read(t *Tap, until int64) error {
 			return fmt.Errorf("read the packets of %s: %w", t.node, err)
 		}
 		last := r.reader.take(t, n)
-		r.store.add(r.reader.seen)
+		r.keep()
 		if n < batch || until > 0 && last > until {
 			return nil
 		}

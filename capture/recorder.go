@@ -14,26 +14,24 @@ import (
 // each of its sockets.
 const tapsPerRecorder = 10
 
-// fewNodes of a recording have a recorder each, and further nodes go to those by
-// turns, so that sockets are closed at the same time: a process waits for that at
-// its end. More threads than that cost the next lab more than they save.
-const fewNodes = 2
-
-// recorder is a thread that reads the sockets of up to ten nodes.
+// recorder is a thread that reads the sockets of up to ten nodes of one recording,
+// and then of another.
 //
 // It is a thread of its own because of how such sockets are closed: close(2)
 // of an AF_PACKET socket waits for an RCU grace period (packet_release calls
 // synchronize_net), some 12 ms, and a process that ends closes its descriptors
 // one after the other. So the thread has a descriptor table of its own (see
-// isolate), and when the recording ends, so does the thread: the kernel then
-// closes the sockets in the thread's exit, off everyone's path, and those of
-// several threads at the same time.
+// isolate). When the recording ends it closes its sockets, off everyone's path,
+// while other threads close theirs, and goes back to the pool. When the process
+// ends or is killed, the kernel does the same in the exit of each thread.
 type recorder struct {
 	store    *store
 	settings settings
-	count    int           // taps; guarded by Recording.mu
-	wake     int           // write end of the pipe that wakes the thread
-	stopped  chan struct{} // closed when the thread has read its last packet
+	room     int        // bytes of the smallest receive buffer or ring of its taps; 0 for none yet
+	count    int        // taps; guarded by Recording.mu
+	wake     int        // write end of the pipe that wakes the thread
+	direct   bool       // there is no thread; see direct.go
+	turn     sync.Mutex // without a thread, guards what else belongs to it
 
 	mu    sync.Mutex
 	queue []*request // for the thread to do
@@ -48,6 +46,9 @@ type recorder struct {
 	reader  reader
 	taps    map[int32]*Tap // by descriptor
 	closing []int          // descriptors to close when there is nothing else to do
+	leaving chan struct{}  // set when the recording has ended: see left
+	stored  int            // packets read, ever
+	bulk    bool           // the last look found many of them
 	failed  error          // why the thread can read no more
 	end     bool
 }
@@ -82,8 +83,14 @@ func (r *recorder) run(keep []int, wake int, started chan<- error) {
 		}
 		requested := r.failed != nil
 		for _, event := range events[:max(n, 0)] {
+			requested = requested || int(event.Fd) == r.woken
+		}
+		if !requested && !r.bulk && r.store.eager.Load() == 0 {
+			requested = gather(r.woken, r.room)
+		}
+		before := r.stored
+		for _, event := range events[:max(n, 0)] {
 			if int(event.Fd) == r.woken {
-				requested = true
 				continue
 			}
 			// It is read even while requests wait: they are few, and read too.
@@ -91,6 +98,7 @@ func (r *recorder) run(keep []int, wake int, started chan<- error) {
 				r.fail(err)
 			}
 		}
+		r.bulk = r.stored-before >= bulk
 		if requested {
 			r.serve()
 		}
@@ -103,13 +111,8 @@ func (r *recorder) run(keep []int, wake int, started chan<- error) {
 	for _, q := range left {
 		q.finish(errStopped)
 	}
-	for _, t := range r.taps {
-		t.closeRing()
-	}
-	close(r.stopped)
-	if !r.own {
-		r.closeAll()
-	}
+	r.closeAll()
+	go unix.Close(r.wake) // on a thread that has the process's table
 }
 
 // prepare gives the thread what it needs.
@@ -171,6 +174,12 @@ func (r *recorder) closeAll() {
 // sockets are not looked at any more, or the thread would turn forever.
 func (r *recorder) fail(err error) {
 	r.failed = errors.Join(r.failed, err)
+	if r.direct {
+		for _, t := range r.taps {
+			t.watcher.forget(t)
+		}
+		return
+	}
 	for fd := range r.taps {
 		_ = unix.EpollCtl(r.epoll, unix.EPOLL_CTL_DEL, int(fd), nil) // at worst it was not in there
 	}

@@ -24,6 +24,7 @@ type Recording struct {
 
 	mu        sync.Mutex // guards what follows
 	recorders []*recorder
+	direct    *recorder // of them, the one without a thread; nil for none
 	taps      []*Tap
 	closed    bool
 }
@@ -95,17 +96,20 @@ func (r *Recording) Attach(node string, n *ns.Namespace) (*Tap, error) {
 		return nil, fmt.Errorf("record %s: %w", node, errClosed)
 	}
 	t := &Tap{node: node, recording: r, fd: -1}
-	t.recorder = r.free()
-	if t.recorder == nil {
-		started, err := takeRecorder(&r.store, r.settings)
-		if err != nil {
-			return nil, fmt.Errorf("record %s: %w", node, err)
-		}
-		r.recorders = append(r.recorders, started)
-		t.recorder = started
-	}
 	r.store.addTap(t)
-	if err := t.recorder.call(func() error { return t.recorder.attach(t, n) }); err != nil {
+	var err error
+	if reserveDirect() {
+		waitForLeaving()
+		if r.direct == nil {
+			r.direct = takeDirect(&r.store, r.settings)
+			r.recorders = append(r.recorders, r.direct)
+		}
+		t.recorder = r.direct
+		err = r.direct.attachDirect(t, n)
+	} else if t.recorder, err = r.threaded(); err == nil {
+		err = t.recorder.call(func() error { return t.recorder.attach(t, n) })
+	}
+	if err != nil {
 		return nil, fmt.Errorf("record %s: %w", node, err)
 	}
 	t.recorder.count++
@@ -113,18 +117,18 @@ func (r *Recording) Attach(node string, n *ns.Namespace) (*Tap, error) {
 	return t, nil
 }
 
-// free is a recorder that can take one more tap, nil if there is to be another.
-func (r *Recording) free() *recorder {
-	least := -1
-	for i, rec := range r.recorders {
-		if rec.count < tapsPerRecorder && (least < 0 || rec.count < r.recorders[least].count) {
-			least = i
+// threaded is a recorder with a thread that can take one more tap.
+func (r *Recording) threaded() (*recorder, error) {
+	for _, rec := range r.recorders {
+		if !rec.direct && rec.count < tapsPerRecorder {
+			return rec, nil
 		}
 	}
-	if least < 0 || len(r.recorders) < fewNodes && r.recorders[least].count > 0 {
-		return nil
+	rec, err := takeRecorder(&r.store, r.settings)
+	if err == nil {
+		r.recorders = append(r.recorders, rec)
 	}
-	return r.recorders[least]
+	return rec, err
 }
 
 // Drain returns when every packet that the kernel had queued for the taps'
@@ -164,14 +168,17 @@ func (r *Recording) Close() {
 		return
 	}
 	r.closed = true
-	for _, rec := range r.recorders {
-		rec.stop(time.Now().UnixNano())
+	released := make([]*request, len(r.recorders))
+	for i, rec := range r.recorders {
+		released[i] = rec.release(time.Now().UnixNano())
 	}
-	for _, rec := range r.recorders {
-		<-rec.stopped
-		awaitEnd(rec.wake)
+	for _, q := range released {
+		_ = q.wait() // what failed here has failed in every Drain before
 	}
-	r.recorders = nil
+	if r.direct != nil && r.direct.failed == nil {
+		directs.Put(r.direct)
+	}
+	r.recorders, r.direct = nil, nil
 }
 
 // Tap is the recording of one node.
@@ -185,8 +192,11 @@ type Tap struct {
 	number    uint32 // in the store
 
 	// What follows belongs to the recorder's thread.
-	fd   int   // AF_PACKET socket in the recorder's descriptor table, -1 once closed
-	ring *ring // nil for none
+	room    int      // bytes of its receive buffer or ring
+	fd      int      // AF_PACKET socket in the recorder's descriptor table, -1 once closed
+	watcher *watcher // of a direct one
+	watched int32    // its number there
+	ring    *ring    // nil for none
 }
 
 // Node is the name given to [Recording.Attach].

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"errors"
 	"runtime"
 	"sync/atomic"
 	"unsafe"
@@ -51,6 +52,13 @@ func (r *recorder) call(do func() error) error { return r.post(do).wait() }
 // post has the thread do something.
 func (r *recorder) post(do func() error) *request {
 	q := &request{do: do}
+	if r.direct {
+		r.turn.Lock()
+		defer r.turn.Unlock()
+		q.err = errors.Join(do(), r.failed)
+		q.done.Store(1)
+		return q
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended {
@@ -94,13 +102,28 @@ func (r *recorder) serve() {
 		unix.Close(fd) // 12 ms
 	}
 	r.closing = r.closing[:0]
+	if r.leaving != nil {
+		left(r.leaving)
+		r.leaving = nil
+		// Once it is parked it may get another recording's requests.
+		r.end = r.failed != nil || !park(r)
+	}
 }
 
-// stop ends the thread after a drain of what was queued until now.
-func (r *recorder) stop(now int64) {
-	r.post(func() error {
-		err := r.drain(now)
-		r.end = true
-		return err
+// release gives up all taps after a drain of what was queued until now, and then
+// has the thread close their sockets and go back to the pool. The error is that of
+// the drain.
+func (r *recorder) release(now int64) *request {
+	var done chan struct{}
+	if !r.direct {
+		done = leave()
+	}
+	return r.post(func() error {
+		r.leaving = done
+		var errs []error
+		for _, t := range r.taps {
+			errs = append(errs, r.detach(t, now))
+		}
+		return errors.Join(errs...)
 	})
 }

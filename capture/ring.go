@@ -160,7 +160,7 @@ func (r *recorder) readRing(t *Tap, until int64) error {
 			last = s.at
 			g.next = (g.next + 1) % g.count
 		}
-		r.store.add(r.reader.seen)
+		r.keep()
 		for i := range r.reader.seen {
 			atomic.StoreUint32(&g.at((first+i)%g.count).status, unix.TP_STATUS_KERNEL)
 		}

@@ -107,14 +107,11 @@ func TestRingFull(t *testing.T) {
 	conn := a.udp("10.0.0.2:9")
 	r := ringed(t, ringBlock, a)
 	places := r.taps[0].ring.count
-	busy, begun := make(chan struct{}), make(chan struct{})
-	q := r.taps[0].recorder.post(func() error { close(begun); <-busy; return nil })
-	<-begun
+	release := hold(r.taps[0])
 	for range places + 25 {
 		send(t, conn, "x")
 	}
-	close(busy)
-	require.NoError(t, q.wait())
+	release()
 	dropped := r.Dropped()
 	require.Len(t, dropped, 1)
 	assert.Equal(t, 25, dropped[0].Packets)

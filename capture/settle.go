@@ -111,6 +111,7 @@ func (r *Recording) counted() (int, error) {
 // arrival waits for the next packet, for a while at most: a queue may also
 // empty without one, by dropping.
 func (r *Recording) arrival(ctx context.Context, wait time.Duration) error {
+	defer r.hurry()()
 	_, _, more := r.store.slice(0, 0)
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

@@ -24,8 +24,12 @@ func (t *Tap) open(set settings) error {
 	// Without CAP_NET_ADMIN in the initial user namespace the kernel refuses
 	// to go beyond net.core.rmem_max.
 	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, set.buffer)
+	t.room = 2 * set.buffer
 	if errors.Is(err, unix.EPERM) {
 		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, set.buffer)
+		if room, unknown := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF); unknown == nil {
+			t.room = room
+		}
 	}
 	filter := snap(set)
 	err = errors.Join(
@@ -37,6 +41,7 @@ func (t *Tap) open(set settings) error {
 	)
 	if err == nil && set.ring > 0 {
 		err = t.openRing(set)
+		t.room = set.ring
 	}
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,6 +31,7 @@ type store struct {
 	numbers map[string]uint32
 	packets []*Packet     // decoded records, nil where nobody has looked yet
 	arrived chan struct{} // closed by the next arrival; nil if nobody waits
+	eager   atomic.Int32  // how many wait for a packet, which is to be read at once
 }
 
 // chunkSize is how many records are allocated together. The first chunk grows
@@ -242,6 +244,7 @@ func (r *Recording) All() Window { return r.Window(Mark{}, r.Mark()) }
 // each with what is different from the match.
 func (r *Recording) Wait(ctx context.Context, from Mark, m Match) (*Packet, error) {
 	start := time.Now()
+	defer r.hurry()()
 	if err := r.Drain(); err != nil {
 		return nil, err
 	}

@@ -20,13 +20,11 @@ func TestDropped(t *testing.T) {
 	conn := a.udp("10.0.0.2:9")
 	tap := r.taps[0]
 	const flood = 500
-	busy := make(chan struct{})
-	q := tap.recorder.post(func() error { <-busy; return nil })
+	release := hold(tap)
 	for range flood {
 		send(t, conn, "%01000d", 0)
 	}
-	close(busy)
-	require.NoError(t, q.wait())
+	release()
 	dropped := r.Dropped()
 	require.Len(t, dropped, 1)
 	assert.Equal(t, "a", dropped[0].Node)
