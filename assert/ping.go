@@ -2,6 +2,7 @@ package assert
 
 import (
 	"net"
+	"sync"
 	"time"
 
 	goping "github.com/go-ping/ping"
@@ -38,7 +39,7 @@ func (a *ping) send() error {
 	// go-ping returns some time after the answer, when a read deadline of up to
 	// 100 ms is over, and keeps its socket that long. Nobody waits for it: the
 	// node's namespace goes when its last socket does.
-	go func() { a.ended <- a.probe.node.Do(a.pinger.Run) }()
+	go func() { a.ended <- a.run() }()
 	select {
 	case packet := <-a.sent:
 		a.seq = packet.Seq
@@ -46,6 +47,19 @@ func (a *ping) send() error {
 	case err := <-a.ended:
 		return err
 	}
+}
+
+// run is go-ping's Run, of which only the opening of its socket happens inside the
+// node: else each switch between its goroutines would be one between threads.
+func (a *ping) run() error {
+	leave, err := a.probe.node.Enter()
+	if err != nil {
+		return err
+	}
+	leave = sync.OnceFunc(leave)
+	defer leave() // where there is no socket
+	a.pinger.OnSetup = leave
+	return a.pinger.Run()
 }
 
 func (a *ping) answer(d time.Duration) (answer, bool) {

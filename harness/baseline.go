@@ -153,26 +153,19 @@ func fastNeighbors() link.NeighborTimers {
 // until a namespace is seen to start otherwise: then somebody has changed the
 // machine's settings meanwhile (a container engine that switches forwarding on,
 // which changes that of lo too), and it is learned anew.
-func applyBaseline(b *base) error {
-	start, err := b.raw.DefaultConf()
+//
+// It is called inside the namespace. Most nodes have the fast timers, so that what
+// these ask of a node as a whole is set along.
+func applyBaseline(raw *link.Socket) error {
+	start, err := raw.DefaultConf()
 	if err != nil {
 		return err
 	}
-	return b.space.Do(func() error {
-		todo, err := learned.differences(start)
-		if err != nil {
-			return err
-		}
-		return applySettings(todo)
-	})
-}
-
-// applyTimers sets what the timer profile asks of the node as a whole.
-func (n *Node) applyTimers() error {
-	if n.lab.timers != FastTimers {
-		return nil
+	todo, err := learned.differences(start)
+	if err != nil {
+		return err
 	}
-	return n.space.Do(func() error { return applySettings(fastErrors) })
+	return applySettings(todo)
 }
 
 // learned is what a fresh namespace starts with, for the whole process.
@@ -182,6 +175,15 @@ type startValues struct {
 	mu    sync.Mutex
 	start []byte // what DefaultConf said in the namespace that was learned from
 	todo  []setting
+	slow  []setting // what the fast timers have changed, as it was
+}
+
+// kernelErrors are the kernel's own limits to ICMP errors, which a node of the fast
+// timers does not have.
+func (v *startValues) kernelErrors() []setting {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.slow
 }
 
 // differences are the settings of the baseline that a fresh namespace does not
@@ -192,28 +194,66 @@ func (v *startValues) differences(start []byte) ([]setting, error) {
 	if v.todo != nil && bytes.Equal(v.start, start) {
 		return v.todo, nil
 	}
-	todo := []setting{}
-	for _, s := range baseline {
+	todo, _, err := differing(baseline)
+	if err != nil {
+		return nil, err
+	}
+	fast, slow, err := differing(fastErrors)
+	if err != nil {
+		return nil, err
+	}
+	v.start, v.todo, v.slow = start, append(todo, fast...), slow
+	return v.todo, nil
+}
+
+// differing are those of the settings that the namespace does not have, and what it
+// has in their place.
+func differing(settings []setting) (todo, instead []setting, err error) {
+	todo = []setting{}
+	for _, s := range settings {
 		raw, err := os.ReadFile(sysctlRoot + "net/" + s.path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
-			return nil, fmt.Errorf("read sysctl net/%s: %w", s.path, err)
+			return nil, nil, fmt.Errorf("read sysctl net/%s: %w", s.path, err)
 		case strings.TrimSpace(string(raw)) != s.value:
 			todo = append(todo, s)
+			instead = append(instead, setting{s.path, strings.TrimSpace(string(raw))})
 		}
 	}
-	v.start, v.todo = start, todo
-	return todo, nil
+	return todo, instead, nil
 }
 
+// applySettings writes sysctls of the namespace that the calling thread is in.
+//
+// The file of each is looked up from the directory of its family: that one has the
+// same name in every namespace, and the kernel compares with all of them
+// (proc_sys_compare), 20 µs where there are some dozens.
 func applySettings(settings []setting) error {
+	var family string
+	dir := -1
+	defer func() { unix.Close(dir) }()
 	for _, s := range settings {
+		first, rest, _ := strings.Cut(s.path, "/")
+		if first != family {
+			unix.Close(dir)
+			family = first
+			var err error
+			if dir, err = unix.Open(sysctlRoot+"net/"+family, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+				dir = -1
+				if err != unix.ENOENT {
+					return fmt.Errorf("open the sysctls of net/%s: %w", family, err)
+				}
+			}
+		}
+		if dir < 0 {
+			continue
+		}
 		value := s.value
 		if value == "" {
 			value = "\n" // a write of no bytes is no write
 		}
-		err := writeSysctl(sysctlRoot+"net/"+s.path, value)
+		err := writeSysctlAt(dir, rest, value)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("set sysctl net/%s to %q: %w", s.path, s.value, err)
 		}

@@ -24,22 +24,19 @@ type feature struct {
 
 // tryOut has something made in a namespace of its own, and keeps the error.
 func tryOut(try func(*link.Socket, *netlink.Handle) (feature, error)) feature {
-	space, err := ns.New()
+	b := &base{}
+	defer b.close()
+	var err error
+	b.space, err = ns.NewWith(func() (err error) {
+		if b.raw, err = link.OpenHere(); err == nil {
+			b.route, err = handle()
+		}
+		return err
+	})
 	if err != nil {
 		return feature{what: "a namespace", err: err}
 	}
-	defer space.Close()
-	raw, err := link.Open(space)
-	if err != nil {
-		return feature{what: "a socket", err: err}
-	}
-	defer raw.Close()
-	h, err := handleAt(space)
-	if err != nil {
-		return feature{what: "a socket", err: err}
-	}
-	defer h.Close()
-	f, err := try(raw, h)
+	f, err := try(b.raw, b.route)
 	f.err = err
 	return f
 }

@@ -9,9 +9,7 @@ import (
 	"github.com/netrig/netrig/capture"
 	"github.com/netrig/netrig/internal/firewall"
 	"github.com/netrig/netrig/internal/limit"
-	"github.com/netrig/netrig/internal/ns"
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -115,8 +113,10 @@ func (n *Node) open(s nodeSettings) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := n.applyTimers(); err != nil {
-		return err
+	if n.lab.timers == KernelTimers {
+		if err := n.space.Do(func() error { return applySettings(learned.kernelErrors()) }); err != nil {
+			return err
+		}
 	}
 	if s.ipv6 {
 		n.enableIPv6()
@@ -129,10 +129,11 @@ func (n *Node) open(s nodeSettings) (err error) {
 	return nil
 }
 
-// handleAt opens an rtnetlink socket of the library inside the namespace. Only
-// that family: the library's default set fails on kernels without all of them.
-func handleAt(space *ns.Namespace) (*netlink.Handle, error) {
-	h, err := netlink.NewHandleAt(netns.NsHandle(space.Fd()), unix.NETLINK_ROUTE)
+// handle opens an rtnetlink socket of the library in the namespace that the calling
+// thread is in. Only that family: the library's default set fails on kernels without
+// all of them.
+func handle() (*netlink.Handle, error) {
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("open an rtnetlink socket: %w", err)
 	}
@@ -182,6 +183,18 @@ func (n *Node) Do(f func() error) error {
 		return fmt.Errorf("in node %s: %w", n.name, err)
 	}
 	return nil
+}
+
+// Enter moves the calling goroutine into the node until it calls leave itself, as it
+// must. It is for a library that opens a socket and goes on to use it in one and the
+// same call, with a hook between the two that can call leave: a goroutine inside a node
+// keeps a thread of the operating system to itself. For all else there is Do; above all
+// nothing that makes links belongs here.
+func (n *Node) Enter() (leave func(), err error) {
+	if leave, err = n.space.Enter(); err != nil {
+		return nil, fmt.Errorf("in node %s: %w", n.name, err)
+	}
+	return leave, nil
 }
 
 // MAC is the hardware address of one of the node's interfaces.

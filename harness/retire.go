@@ -111,10 +111,10 @@ func letGo() { lastLetGo.Store(time.Now().UnixNano()) }
 // dismantleTime is how long the kernel is given to take apart what was let go.
 const dismantleTime = 5 * time.Second
 
-// newSpace makes a namespace. Where there may be no more
+// newSpace makes a namespace, and runs f in it (see ns.NewWith). Where there may be no more
 // (user.max_net_namespaces), it waits for those of labs that have ended to go.
-func newSpace() (space *ns.Namespace, err error) {
-	if space, err = ns.New(); !errors.Is(err, unix.ENOSPC) {
+func newSpace(f func() error) (space *ns.Namespace, err error) {
+	if space, err = ns.NewWith(f); !errors.Is(err, unix.ENOSPC) {
 		return space, err
 	}
 	bury(0)
@@ -122,7 +122,7 @@ func newSpace() (space *ns.Namespace, err error) {
 		return nil, err
 	}
 	_ = deadline.Poll(dismantleTime, "too many namespaces", func() (bool, error) {
-		space, err = ns.New()
+		space, err = ns.NewWith(f)
 		return !errors.Is(err, unix.ENOSPC), nil
 	})
 	return space, err

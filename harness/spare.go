@@ -9,8 +9,8 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// base is what every node starts from: a namespace with the baseline's sysctls,
-// `lo` up as most nodes want it, and the sockets by which it is managed.
+// base is what every node starts from: a namespace with the baseline's sysctls and
+// those of the fast timers, `lo` up as most nodes want it, and the sockets by which it is managed.
 type base struct {
 	space *ns.Namespace
 	route *netlink.Handle
@@ -29,25 +29,24 @@ func newBase(loopback bool) (*base, error) {
 }
 
 func (b *base) make(loopback bool) (err error) {
-	if b.space, err = newSpace(); err != nil {
-		return err
-	}
-	if b.raw, err = link.Open(b.space); err != nil {
-		return err
-	}
-	if b.route, err = handleAt(b.space); err != nil {
-		return err
-	}
-	if err := applyBaseline(b); err != nil {
-		return err
-	}
-	if !loopback {
+	// All in one visit: the way into a namespace and back takes as long as much of
+	// what is done there.
+	b.space, err = newSpace(func() error {
+		if b.raw, err = link.OpenHere(); err != nil {
+			return err
+		}
+		if b.route, err = handle(); err != nil {
+			return err
+		}
+		if err := applyBaseline(b.raw); err != nil || !loopback {
+			return err
+		}
+		if err := b.raw.Up(loopbackIndex, 0); err != nil {
+			return fmt.Errorf("set lo up: %w", err)
+		}
 		return nil
-	}
-	if err := b.raw.Up(loopbackIndex, 0); err != nil {
-		return fmt.Errorf("set lo up: %w", err)
-	}
-	return nil
+	})
+	return err
 }
 
 // close lets go of the namespace.

@@ -104,8 +104,11 @@ func sysctlText(value any) string {
 
 // writeSysctl writes with one system call: the kernel takes a sysctl's value
 // from the first write only.
-func writeSysctl(file, text string) error {
-	fd, err := unix.Open(file, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+func writeSysctl(file, text string) error { return writeSysctlAt(unix.AT_FDCWD, file, text) }
+
+// writeSysctlAt is the same of a file in an open directory.
+func writeSysctlAt(dir int, file, text string) error {
+	fd, err := unix.Openat(dir, file, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ package link
 
 import (
 	"fmt"
-	"runtime"
 
 	"github.com/netrig/netrig/internal/ns"
 	"github.com/vishvananda/netlink/nl"
@@ -22,12 +21,17 @@ import (
 type Socket struct{ sockets map[int]*nl.SocketHandle }
 
 // Open opens an rtnetlink socket inside n.
-func Open(n *ns.Namespace) (*Socket, error) {
-	// The library changes threads' namespaces by itself and wants to be told
-	// that this goroutine stays on its thread meanwhile.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	s, err := nl.GetNetlinkSocketAt(netns.NsHandle(n.Fd()), netns.None(), unix.NETLINK_ROUTE)
+func Open(n *ns.Namespace) (s *Socket, err error) {
+	err = n.Do(func() error {
+		s, err = OpenHere()
+		return err
+	})
+	return s, err
+}
+
+// OpenHere opens an rtnetlink socket in the namespace that the calling thread is in.
+func OpenHere() (*Socket, error) {
+	s, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("open an rtnetlink socket: %w", err)
 	}
@@ -64,11 +68,16 @@ func (s *Socket) Look(index int) error {
 	return err
 }
 
+// skipStats is RTEXT_FILTER_SKIP_STATS (linux/rtnetlink.h).
+const skipStats = 1 << 3
+
 // ask asks for one link; the answers are RTM_NEWLINK messages.
 func (s *Socket) ask(index int) ([][]byte, error) {
 	req := s.request(unix.RTM_GETLINK, unix.NLM_F_ACK)
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	msg.Index = int32(index)
 	req.AddData(msg)
+	// Counters, of which IPv6 has a great many, are not what is asked for here.
+	req.AddData(nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(skipStats)))
 	return req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
 }

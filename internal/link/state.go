@@ -37,58 +37,44 @@ func (s *Socket) State(index int) (State, error) {
 	}
 	for _, m := range answers {
 		if len(m) >= unix.SizeofIfInfomsg {
-			return parseState(m)
+			return parseState(m), nil
 		}
 	}
 	return State{}, fmt.Errorf("ask for the state of link %d: the kernel said nothing", index)
 }
 
-func parseState(m []byte) (s State, err error) {
+func parseState(m []byte) (s State) {
 	s.Flags = nl.DeserializeIfInfomsg(m).Flags
-	attrs, err := nl.ParseRouteAttr(m[unix.SizeofIfInfomsg:])
-	if err != nil {
-		return s, fmt.Errorf("read the state of a link: %w", err)
-	}
-	for _, a := range attrs {
-		switch a.Attr.Type &^ unix.NLA_F_NESTED {
-		case unix.IFLA_OPERSTATE:
-			s.OperState = a.Value[0]
-		case unix.IFLA_MASTER:
-			s.Master = int(nl.NativeEndian().Uint32(a.Value))
-		case unix.IFLA_LINKINFO:
-			if s.PortState, err = portState(a.Value); err != nil {
-				return s, fmt.Errorf("read the state of a link: %w", err)
-			}
+	for kind, value := range attributes(m[unix.SizeofIfInfomsg:]) {
+		switch {
+		case kind == unix.IFLA_OPERSTATE && len(value) >= 1:
+			s.OperState = value[0]
+		case kind == unix.IFLA_MASTER && len(value) >= 4:
+			s.Master = int(nl.NativeEndian().Uint32(value))
+		case kind == unix.IFLA_LINKINFO:
+			s.PortState = portState(value)
 		}
 	}
-	return s, nil
+	return s
 }
 
 // portState finds IFLA_BRPORT_STATE in IFLA_LINKINFO.
-func portState(info []byte) (uint8, error) {
-	attrs, err := nl.ParseRouteAttr(info)
-	if err != nil {
-		return 0, err
-	}
+func portState(info []byte) uint8 {
 	kind := ""
-	for _, a := range attrs {
-		switch a.Attr.Type &^ unix.NLA_F_NESTED {
+	for attr, value := range attributes(info) {
+		switch attr {
 		case nl.IFLA_INFO_SLAVE_KIND:
-			kind = unix.ByteSliceToString(a.Value)
+			kind = unix.ByteSliceToString(value)
 		case nl.IFLA_INFO_SLAVE_DATA:
 			if kind != "bridge" { // the kernel tells the kind first
-				return 0, nil
+				return 0
 			}
-			port, err := nl.ParseRouteAttr(a.Value)
-			if err != nil {
-				return 0, err
-			}
-			for _, p := range port {
-				if p.Attr.Type == nl.IFLA_BRPORT_STATE {
-					return p.Value[0], nil
+			for attr, value := range attributes(value) {
+				if attr == nl.IFLA_BRPORT_STATE && len(value) >= 1 {
+					return value[0]
 				}
 			}
 		}
 	}
-	return 0, nil
+	return 0
 }

@@ -63,13 +63,9 @@ func (s *Socket) DefaultConf() ([]byte, error) {
 	if err != nil || len(answers) == 0 {
 		return nil, fmt.Errorf("ask for the settings of lo: %w", err)
 	}
-	attrs, err := nl.ParseRouteAttr(answers[0][unix.SizeofIfInfomsg:])
-	if err != nil {
-		return nil, fmt.Errorf("read the settings of lo: %w", err)
-	}
-	for _, a := range attrs {
-		if a.Attr.Type == unix.IFLA_AF_SPEC {
-			return inetConf(a.Value)
+	for kind, value := range attributes(answers[0][unix.SizeofIfInfomsg:]) {
+		if kind == unix.IFLA_AF_SPEC {
+			return inetConf(value), nil
 		}
 	}
 	return nil, nil
@@ -77,27 +73,18 @@ func (s *Socket) DefaultConf() ([]byte, error) {
 
 // inetConf takes the arrays of settings out of IFLA_AF_SPEC, without the
 // counters and times beside them, which differ from one namespace to the next.
-func inetConf(spec []byte) ([]byte, error) {
+func inetConf(spec []byte) (all []byte) {
 	const inetConfAttr, inet6ConfAttr = 1, 2 // IFLA_INET_CONF, IFLA_INET6_CONF
-	var all []byte
-	families, err := nl.ParseRouteAttr(spec)
-	if err != nil {
-		return nil, fmt.Errorf("read the settings of lo: %w", err)
-	}
-	for _, f := range families {
-		inner, err := nl.ParseRouteAttr(f.Value)
-		if err != nil {
-			return nil, fmt.Errorf("read the settings of lo: %w", err)
-		}
+	for family, inner := range attributes(spec) {
 		want := uint16(inetConfAttr)
-		if f.Attr.Type == unix.AF_INET6 {
+		if family == unix.AF_INET6 {
 			want = inet6ConfAttr
 		}
-		for _, a := range inner {
-			if a.Attr.Type == want {
-				all = append(all, a.Value...)
+		for kind, value := range attributes(inner) {
+			if kind == want {
+				all = append(all, value...)
 			}
 		}
 	}
-	return all, nil
+	return all
 }

@@ -24,15 +24,26 @@ type Namespace struct {
 }
 
 // New makes a fresh network namespace. The calling goroutine stays where it is.
-func New() (*Namespace, error) {
+func New() (*Namespace, error) { return NewWith(func() error { return nil }) }
+
+// NewWith makes a fresh network namespace and, while the thread is in it anyway, runs
+// f there, on the calling goroutine. If f fails there is no namespace.
+func NewWith(f func() error) (*Namespace, error) {
 	var made *Namespace
 	err := onThread(func() error {
 		handle, err := netns.New() // moves this thread into the namespace
 		if err != nil {
 			return fmt.Errorf("make a network namespace: %w%s", err, hint(err))
 		}
-		made, err = open(handle)
-		return err
+		if made, err = open(handle); err != nil {
+			return err
+		}
+		if err := f(); err != nil {
+			made.Close()
+			made = nil
+			return err
+		}
+		return nil
 	})
 	return made, err
 }
@@ -109,30 +120,52 @@ func (n *Namespace) Close() {
 // starts are not in the namespace; sockets that f opens are, and can be used
 // from anywhere afterwards. A panic or runtime.Goexit in f passes through.
 func (n *Namespace) Do(f func() error) error {
-	return onThread(func() error {
-		if err := netns.Set(n.handle); err != nil {
-			return fmt.Errorf("enter a network namespace: %w", err)
-		}
-		return f()
-	})
+	leave, err := n.Enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return f()
 }
 
-// onThread runs f with the goroutine bound to its thread, and puts the thread
-// back into the namespace that it was in. A thread that can't be put back
-// stays bound: the runtime then ends it together with its goroutine, so no
-// other goroutine ever runs in the wrong namespace.
+// Enter moves the calling goroutine into the namespace, until it calls leave itself.
+func (n *Namespace) Enter() (leave func(), err error) {
+	leave, err = bind()
+	if err != nil {
+		return nil, err
+	}
+	if err := netns.Set(n.handle); err != nil {
+		leave()
+		return nil, fmt.Errorf("enter a network namespace: %w", err)
+	}
+	return leave, nil
+}
+
+// onThread runs f with the goroutine bound to its thread.
 func onThread(f func() error) error {
+	leave, err := bind()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return f()
+}
+
+// bind binds the goroutine to its thread, until it calls leave, which puts the thread
+// back into the namespace that it was in. A thread that can't be put back stays bound:
+// the runtime then ends it together with its goroutine, so no other goroutine ever runs
+// in the wrong namespace.
+func bind() (leave func(), err error) {
 	runtime.LockOSThread()
 	before, err := netns.Get()
 	if err != nil {
 		runtime.UnlockOSThread()
-		return fmt.Errorf("open the current network namespace: %w", err)
+		return nil, fmt.Errorf("open the current network namespace: %w", err)
 	}
-	defer func() {
+	return func() {
 		if netns.Set(before) == nil {
 			runtime.UnlockOSThread()
 		}
 		before.Close()
-	}()
-	return f()
+	}, nil
 }
