@@ -40,12 +40,16 @@ func (p *probe) family() int {
 
 func (p *probe) open(kind, proto int) (*socket, error) {
 	s := &socket{probe: p, kind: kind, fd: -1}
-	err := p.node.Do(func() (err error) {
-		if s.fd, err = unix.Socket(p.family(), kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, proto); err != nil {
-			return fmt.Errorf("open a socket: %w", err)
-		}
-		return s.configure()
-	})
+	leave, err := p.node.Enter()
+	if err != nil {
+		return nil, err
+	}
+	if s.fd, err = unix.Socket(p.family(), kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, proto); err != nil {
+		err = fmt.Errorf("in node %s: open a socket: %w", p.node, err)
+	} else if err = s.configure(); err != nil {
+		err = fmt.Errorf("in node %s: %w", p.node, err)
+	}
+	leave()
 	if err == nil {
 		s.to, err = sockaddr(p.node, p.target.addr, p.target.port)
 	}

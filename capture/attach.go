@@ -11,24 +11,7 @@ import (
 
 // attach opens the sockets of a tap. It runs on the thread.
 func (r *recorder) attach(t *Tap, n *ns.Namespace) error {
-	namespace, err := r.fetch(n.Fd(), unix.O_RDONLY)
-	if err != nil {
-		return fmt.Errorf("get at the namespace: %w (was it closed?)", err)
-	}
-	defer unix.Close(namespace)
-	if err := stillOpen(namespace, n); err != nil {
-		return err
-	}
-	if err := unix.Setns(namespace, unix.CLONE_NEWNET); err != nil {
-		return fmt.Errorf("enter the namespace: %w", err)
-	}
-	err = t.open(r.settings)
-	if back := unix.Setns(r.home, unix.CLONE_NEWNET); back != nil {
-		// The thread would open the next node's sockets all right, but keep
-		// this namespace alive.
-		err = errors.Join(err, fmt.Errorf("leave the namespace: %w", back))
-		r.failed = errors.Join(r.failed, err) // nor may it serve another recording
-	}
+	err := r.visit(n, func() error { return t.open(r.settings) })
 	if err == nil {
 		err = r.watch(t.fd)
 	}
@@ -43,6 +26,35 @@ func (r *recorder) attach(t *Tap, n *ns.Namespace) error {
 	r.taps[int32(t.fd)] = t
 	r.room = least(r.room, t.room)
 	return nil
+}
+
+// visit runs f in a namespace. Where there is a thread it runs on that.
+func (r *recorder) visit(n *ns.Namespace, f func() error) error {
+	if r.direct {
+		if err := stillOpen(n.Fd(), n); err != nil {
+			return err
+		}
+		return n.Do(f)
+	}
+	namespace, err := r.fetch(n.Fd(), unix.O_RDONLY)
+	if err != nil {
+		return fmt.Errorf("get at the namespace: %w (was it closed?)", err)
+	}
+	defer unix.Close(namespace)
+	if err := stillOpen(namespace, n); err != nil {
+		return err
+	}
+	if err := unix.Setns(namespace, unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("enter the namespace: %w", err)
+	}
+	err = f()
+	if back := unix.Setns(r.home, unix.CLONE_NEWNET); back != nil {
+		// The thread would open the next node's sockets all right, but keep
+		// this namespace alive.
+		err = errors.Join(err, fmt.Errorf("leave the namespace: %w", back))
+		r.failed = errors.Join(r.failed, err) // nor may it serve another recording
+	}
+	return err
 }
 
 // stillOpen tells of a descriptor that was opened for a namespace, and may by now be

@@ -48,10 +48,7 @@ func takeDirect(s *store, set settings) *recorder {
 func (r *recorder) attachDirect(t *Tap, n *ns.Namespace) error {
 	w, err := theWatcher()
 	if err == nil {
-		err = stillOpen(n.Fd(), n)
-	}
-	if err == nil {
-		err = n.Do(func() error { return t.open(r.settings) })
+		err = r.visit(n, func() error { return t.open(r.settings) })
 	}
 	if err == nil {
 		r.turn.Lock()
@@ -81,7 +78,9 @@ func letGoDirect(netlink, fd int) {
 	done := leave()
 	go func() {
 		defer left(done)
-		unix.Close(netlink)
+		if netlink >= 0 {
+			unix.Close(netlink)
+		}
 		unix.Close(fd) // 12 ms
 	}()
 }

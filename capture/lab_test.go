@@ -71,6 +71,16 @@ func (h *host) up(name string) {
 	require.NoError(h, h.link.LinkSetUp(h.byName(name)))
 }
 
+// rename gives an interface another name, behind the recording's back, and returns when
+// it carries packets again.
+func (h *host) rename(from, to string) {
+	h.Helper()
+	require.NoError(h, h.link.LinkSetDown(h.byName(from)))
+	require.NoError(h, h.link.LinkSetName(h.byName(from), to))
+	h.up(to)
+	require.Eventually(h, func() bool { return h.byName(to).Attrs().OperState == netlink.OperUp }, 5*time.Second, time.Millisecond)
+}
+
 // connect makes a cable between two hosts, both ends up, each with an address
 // (none if empty), and returns when both carry packets.
 func connect(a *host, aName, aAddr string, b *host, bName, bAddr string) {

@@ -13,7 +13,7 @@ import (
 //
 // A packet comes with the index of its interface. Names change: interfaces
 // appear in mid-test, are renamed (a CNI plugin makes "veth1a2b3c4d" and calls
-// it "eth0" when it is in place) and vanish. So a netlink socket in the
+// it "eth0" when it is in place) and vanish. So, unless they are told, a netlink socket in the
 // namespace collects the kernel's announcements, and they are looked at when
 // packets have just been read and are about to be named: an announcement that
 // is queued then is taken to be from before the packets. Announcements carry
@@ -28,7 +28,7 @@ import (
 type names struct {
 	mu      sync.Mutex // Learn comes from other threads
 	known   map[int]name
-	netlink int // socket in the recorder's descriptor table
+	netlink int // socket in the recorder's descriptor table, -1 for none
 	ask     int // the tap's socket, which names are asked through
 }
 
@@ -48,7 +48,7 @@ func (n *names) open() (err error) {
 }
 
 func (n *names) close() {
-	if n.netlink > 0 {
+	if n.netlink >= 0 {
 		unix.Close(n.netlink)
 		n.netlink = -1
 	}
@@ -65,6 +65,9 @@ func (n *names) set(index int, text string) {
 
 // update takes in the announcements that are queued, by way of a buffer.
 func (n *names) update(buf []byte) {
+	if n.netlink < 0 {
+		return
+	}
 	lost := false
 	for {
 		// With MSG_TRUNC the kernel tells how long the message was.

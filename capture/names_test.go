@@ -3,11 +3,9 @@ package capture
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/vishvananda/netlink"
 )
 
 // Interfaces are called what they were called when the packet passed.
@@ -23,22 +21,15 @@ func TestNames(t *testing.T) {
 	// Both appear after the attach.
 	connect(a, "temporary", "10.0.0.1/24", b, "veth1", "10.0.0.2/24")
 	inject := func(name string) { a.inject(name, samples(t)["echo reply"]) }
-	rename := func(from, to string) {
-		link := a.byName(from)
-		require.NoError(t, a.link.LinkSetDown(link))
-		require.NoError(t, a.link.LinkSetName(link, to))
-		a.up(to)
-		require.Eventually(t, func() bool { return a.byName(to).Attrs().OperState == netlink.OperUp }, 5*time.Second, time.Millisecond)
-	}
 	inject("temporary")
 	settle(t, r)
-	rename("temporary", "eth0")
+	a.rename("temporary", "eth0")
 	inject("eth0")
 	settle(t, r)
 	tap.Rename(a.byName("eth0").Attrs().Index, "wan")
 	inject("eth0") // the kernel does not know yet
 	settle(t, r)
-	rename("eth0", "wan")
+	a.rename("eth0", "wan")
 	inject("wan")
 	require.NoError(t, a.link.LinkDel(a.byName("wan"))) // both ends vanish
 	tap.Learn(777, "not there yet")
@@ -64,15 +55,49 @@ func TestNamesAfterLoss(t *testing.T) {
 	for i := range 500 { // more than the netlink socket holds
 		require.NoError(t, a.link.LinkSetAlias(link, fmt.Sprint("alias ", i)))
 	}
-	require.NoError(t, a.link.LinkSetDown(link))
-	require.NoError(t, a.link.LinkSetName(link, "renamed"))
-	a.up("renamed")
+	a.rename("veth0", "renamed")
 	a.neighbour("renamed", "10.0.0.2", b.mac("veth1"))
-	require.Eventually(t, func() bool { return a.byName("renamed").Attrs().OperState == netlink.OperUp }, 5*time.Second, time.Millisecond)
 	send(t, conn, "two")
 	require.NoError(t, r.Drain())
 	out := r.All().Find(Match{Node: "a", Direction: Out})
 	require.Len(t, out, 2)
 	assert.Equal(t, "a:veth0", out[0].Where())
 	assert.Equal(t, "a:renamed", out[1].Where())
+}
+
+// Where names are told, nothing else is listened to, until it is asked for.
+func TestNamesTold(t *testing.T) {
+	for _, threads := range []bool{false, true} {
+		t.Run(map[bool]string{false: "direct", true: "threads"}[threads], func(t *testing.T) {
+			if threads {
+				onThreads(t)
+			}
+			a, b := pair(t)
+			r := New(NamesTold())
+			defer r.Close()
+			tap, err := r.Attach("a", a.ns)
+			require.NoError(t, err)
+			inject := func(name string) {
+				a.inject(name, samples(t)["echo reply"])
+				settle(t, r)
+			}
+			b.sysctl("net/ipv4/conf/all/arp_ignore", "8") // no answers
+			inject("veth0")
+			a.rename("veth0", "untold")
+			inject("untold")
+			tap.Rename(a.byName("untold").Attrs().Index, "untold")
+			inject("untold")
+			require.NoError(t, tap.Listen(a.ns))
+			require.NoError(t, tap.Listen(a.ns), "once more is no error")
+			a.rename("untold", "heard")
+			inject("heard")
+			var seen []string
+			for _, p := range r.All().Find(Match{Kind: EchoReply}) {
+				seen = append(seen, p.Where())
+			}
+			assert.Equal(t, []string{"a:veth0", "a:veth0", "a:untold", "a:heard"}, seen)
+			r.Close()
+			require.NoError(t, tap.Listen(a.ns), "nor after the end")
+		})
+	}
 }

@@ -30,9 +30,10 @@ type Recording struct {
 }
 
 type settings struct {
-	buffer     int // bytes of the receive buffer asked for
-	ring       int // bytes of the ring; 0 for none
-	whole, cut int // frames up to whole bytes are kept whole, longer ones cut to cut
+	told       bool // names of interfaces are told
+	buffer     int  // bytes of the receive buffer asked for
+	ring       int  // bytes of the ring; 0 for none
+	whole, cut int  // frames up to whole bytes are kept whole, longer ones cut to cut
 }
 
 // Option changes how a Recording records.
@@ -56,6 +57,11 @@ func Buffer(bytes int) Option { return func(s *settings) { s.buffer = bytes } }
 func Keep(whole, cut int) Option {
 	return func(s *settings) { s.whole, s.cut = max(whole, 64), max(min(cut, whole), 64) }
 }
+
+// NamesTold says that whoever makes and renames interfaces tells the taps of it
+// ([Tap.Learn], [Tap.Rename]), until a tap is told to listen for itself
+// ([Tap.Listen]). Each listener costs every change of a link on the machine a little.
+func NamesTold() Option { return func(s *settings) { s.told = true } }
 
 // New makes a recording without nodes. It costs nothing before the first
 // Attach.
@@ -95,7 +101,7 @@ func (r *Recording) Attach(node string, n *ns.Namespace) (*Tap, error) {
 	if r.closed {
 		return nil, fmt.Errorf("record %s: %w", node, errClosed)
 	}
-	t := &Tap{node: node, recording: r, fd: -1}
+	t := &Tap{node: node, recording: r, fd: -1, names: names{netlink: -1}}
 	r.store.addTap(t)
 	var err error
 	if reserveDirect() {
@@ -218,6 +224,22 @@ func (t *Tap) Close() {
 // Learn tells the name of an interface before the kernel does: of one that is
 // about to be made.
 func (t *Tap) Learn(index int, name string) { t.names.set(index, name) }
+
+// Listen has the tap listen to what the kernel announces of the interfaces in the
+// node's namespace: from here on others may rename them. Without [NamesTold] it does
+// so from the beginning.
+func (t *Tap) Listen(n *ns.Namespace) error {
+	err := t.recorder.call(func() error {
+		if t.fd < 0 || t.names.netlink >= 0 {
+			return nil
+		}
+		return t.recorder.visit(n, t.names.open)
+	})
+	if err != nil && !errors.Is(err, errStopped) {
+		return fmt.Errorf("record %s: %w", t.node, err)
+	}
+	return nil
+}
 
 // Rename tells that an interface is about to be renamed: packets from before
 // the call keep the name that it had.

@@ -99,7 +99,9 @@ func (r *recorder) serve() {
 		q.finish(err)
 	}
 	for _, fd := range r.closing {
-		unix.Close(fd) // 12 ms
+		if fd >= 0 {
+			unix.Close(fd) // 12 ms
+		}
 	}
 	r.closing = r.closing[:0]
 	if r.leaving != nil {

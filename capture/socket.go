@@ -10,8 +10,10 @@ import (
 
 // open opens the tap's sockets in the namespace that the calling thread is in.
 func (t *Tap) open(set settings) error {
-	if err := t.names.open(); err != nil {
-		return err
+	if !set.told {
+		if err := t.names.open(); err != nil {
+			return err
+		}
 	}
 	// Protocol 0 receives nothing. Only when all is set does bind switch the
 	// socket on: for every protocol, on every interface of the namespace.

@@ -332,6 +332,20 @@ func (n *Node) allowIPv6() error {
 	return writeSysctl(conf+"all/disable_ipv6", "0")
 }
 
+// letIn is called before anything from outside the harness gets at the node, which
+// may make bridges, and rename interfaces.
+func (n *Node) letIn() error {
+	if err := n.allowBridges(); err != nil {
+		return err
+	}
+	n.letInOnce.Do(func() {
+		if n.tap != nil {
+			n.letInErr = n.tap.Listen(n.space)
+		}
+	})
+	return n.letInErr
+}
+
 // allowBridges is called before a bridge can come into being in the node.
 func (n *Node) allowBridges() error {
 	n.bridgesOnce.Do(func() {

@@ -17,6 +17,6 @@ func WithCapture(options ...capture.Option) Option {
 				l.fatalf("option %d of WithCapture is nil", i+1)
 			}
 		}
-		l.recording = capture.New(options...)
+		l.recording = capture.New(append(options[:len(options):len(options)], capture.NamesTold())...)
 	}
 }

@@ -67,7 +67,7 @@ func (c *Cmd) Start() error {
 	if c.Err != nil {
 		return c.explain(c.Err)
 	}
-	if err := c.node.allowBridges(); err != nil {
+	if err := c.node.letIn(); err != nil {
 		return c.explain(err)
 	}
 	mounts, err := c.node.mountSpace()

@@ -151,7 +151,7 @@ func (n *Node) entrance(pid int, user, inside bool) string {
 		}
 		line += fmt.Sprintf(" -t %d -p", pid)
 	}
-	err := n.allowBridges()
+	err := n.letIn()
 	if err == nil {
 		var mounts *mountSpace
 		if mounts, err = n.mountSpace(); err == nil {

@@ -97,7 +97,7 @@ func New(t testing.TB, options ...Option) *Lab {
 		TB:        t,
 		timers:    FastTimers,
 		backend:   firewall.NFTables,
-		recording: capture.New(),
+		recording: capture.New(capture.NamesTold()),
 		byName:    map[string]*Node{},
 		nextIndex: firstIndex,
 		tables:    recentTables(),
