@@ -1,6 +1,7 @@
 package assert_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -106,16 +107,33 @@ func TestNeighborOfKernelTimers(t *testing.T) {
 // BenchmarkExplain is a failure with its explanation, against the same probe
 // that was to fail.
 func BenchmarkExplain(b *testing.B) {
-	client, router, _ := chain(b)
-	router.DisableForwarding()
+	b.Run("router", func(b *testing.B) {
+		client, router, _ := chain(b)
+		router.DisableForwarding()
+		explains(b, client, "10.0.2.2")
+	})
+	b.Run("switch of 60", func(b *testing.B) {
+		lab := harness.New(b)
+		br := lab.Node("switch").Bridge("br0")
+		nodes := lab.Nodes("ns%d", 60)
+		for i, n := range nodes {
+			lab.Connect(n.Port("eth0", fmt.Sprintf("10.0.0.%d/24", i+1)), br.Port(fmt.Sprintf("veth%d", i+1)))
+		}
+		nodes[59].SetSysctl("net.ipv4.icmp_echo_ignore_all", 1)
+		explains(b, nodes[0], "10.0.0.60")
+	})
+}
+
+// explains measures a silence that is expected, and one that is to be explained.
+func explains(b *testing.B, from *harness.Node, to string) {
 	b.Run("expected", func(b *testing.B) {
 		for b.Loop() {
-			assert.Unreachable(b, client, "10.0.2.2", assert.Silence)
+			assert.Unreachable(b, from, to, assert.Silence)
 		}
 	})
 	b.Run("explained", func(b *testing.B) {
 		for b.Loop() {
-			try.Run("failing", func(tb testing.TB) { assert.Unreachable(tb, client, "10.0.2.2", assert.NoRoute) })
+			try.Run("failing", func(tb testing.TB) { assert.Unreachable(tb, from, to, assert.NoRoute) })
 		}
 	})
 }

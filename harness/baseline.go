@@ -210,51 +210,33 @@ func (v *startValues) differences(start []byte) ([]setting, error) {
 // has in their place.
 func differing(settings []setting) (todo, instead []setting, err error) {
 	todo = []setting{}
+	var files sysctlFiles
+	defer files.close()
 	for _, s := range settings {
-		raw, err := os.ReadFile(sysctlRoot + "net/" + s.path)
+		value, err := files.read(s.path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
 			return nil, nil, fmt.Errorf("read sysctl net/%s: %w", s.path, err)
-		case strings.TrimSpace(string(raw)) != s.value:
+		case value != s.value:
 			todo = append(todo, s)
-			instead = append(instead, setting{s.path, strings.TrimSpace(string(raw))})
+			instead = append(instead, setting{s.path, value})
 		}
 	}
 	return todo, instead, nil
 }
 
-// applySettings writes sysctls of the namespace that the calling thread is in.
-//
-// The file of each is looked up from the directory of its family: that one has the
-// same name in every namespace, and the kernel compares with all of them
-// (proc_sys_compare), 20 µs where there are some dozens.
+// applySettings writes sysctls of the namespace that the calling thread is in. What this
+// kernel does not have is passed over.
 func applySettings(settings []setting) error {
-	var family string
-	dir := -1
-	defer func() { unix.Close(dir) }()
+	var files sysctlFiles
+	defer files.close()
 	for _, s := range settings {
-		first, rest, _ := strings.Cut(s.path, "/")
-		if first != family {
-			unix.Close(dir)
-			family = first
-			var err error
-			if dir, err = unix.Open(sysctlRoot+"net/"+family, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
-				dir = -1
-				if err != unix.ENOENT {
-					return fmt.Errorf("open the sysctls of net/%s: %w", family, err)
-				}
-			}
-		}
-		if dir < 0 {
-			continue
-		}
 		value := s.value
 		if value == "" {
 			value = "\n" // a write of no bytes is no write
 		}
-		err := writeSysctlAt(dir, rest, value)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := files.write(s.path, value); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("set sysctl net/%s to %q: %w", s.path, s.value, err)
 		}
 	}
@@ -309,27 +291,28 @@ func (n *Node) enableIPv6() {
 // allowIPv6 switches IPv6 on for the interfaces to come, which needs no lock,
 // and for those that are there if there are any. It is called inside the node.
 func (n *Node) allowIPv6() error {
-	const conf = sysctlRoot + "net/ipv6/conf/"
 	const bare = 3 // all, default and lo: no interface is there yet
-	entries, err := os.ReadDir(conf)
+	entries, err := os.ReadDir(sysctlRoot + "net/ipv6/conf")
 	if errors.Is(err, fs.ErrNotExist) {
 		return errors.New("this kernel has no IPv6 (CONFIG_IPV6, or ipv6.disable=1 on its command line)")
 	}
 	if err != nil {
 		return err
 	}
-	all, err := os.ReadFile(conf + "all/disable_ipv6")
+	var files sysctlFiles
+	defer files.close()
+	all, err := files.read("ipv6/conf/all/disable_ipv6")
 	if err != nil {
 		return err
 	}
-	if len(entries) <= bare && strings.TrimSpace(string(all)) == "0" {
-		return writeSysctl(conf+"default/disable_ipv6", "0")
+	if len(entries) <= bare && all == "0" {
+		return files.write("ipv6/conf/default/disable_ipv6", "0")
 	}
 	if err := n.raw.Await(); err != nil {
 		return err
 	}
 	// Of all: it takes every interface along (addrconf_disable_change).
-	return writeSysctl(conf+"all/disable_ipv6", "0")
+	return files.write("ipv6/conf/all/disable_ipv6", "0")
 }
 
 // letIn is called before anything from outside the harness gets at the node, which

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -310,10 +309,11 @@ func (n *Node) sysctlFacts(told *explain.Node) {
 		}
 	}
 	n.must(n.space.Do(func() error {
+		var files sysctlFiles
+		defer files.close()
 		for _, path := range paths {
-			raw, err := os.ReadFile(sysctlRoot + "net/" + path)
-			if err == nil {
-				told.Sysctls["net."+strings.ReplaceAll(path, "/", ".")] = strings.TrimSpace(string(raw))
+			if value, err := files.read(path); err == nil {
+				told.Sysctls["net."+strings.ReplaceAll(path, "/", ".")] = value
 			}
 		}
 		return nil

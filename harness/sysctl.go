@@ -64,11 +64,13 @@ func (n *Node) SetSysctl(name string, value any) {
 	var kept string
 	n.must(n.awaitLinks(file), "set sysctl %s to %q", name, text)
 	err = n.space.Do(func() error {
-		if err := writeSysctl(file, text); err != nil {
+		var files sysctlFiles
+		defer files.close()
+		name := strings.TrimPrefix(file, sysctlRoot+"net/")
+		if err := files.write(name, text); err != nil {
 			return err
 		}
-		raw, err := os.ReadFile(file)
-		kept = strings.TrimSpace(string(raw))
+		kept, err = files.read(name)
 		if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EINVAL) {
 			kept, err = text, nil // one that can only be written, such as route.flush
 		}
@@ -100,21 +102,6 @@ func sysctlText(value any) string {
 		return "0"
 	}
 	return fmt.Sprint(value)
-}
-
-// writeSysctl writes with one system call: the kernel takes a sysctl's value
-// from the first write only.
-func writeSysctl(file, text string) error { return writeSysctlAt(unix.AT_FDCWD, file, text) }
-
-// writeSysctlAt is the same of a file in an open directory.
-func writeSysctlAt(dir int, file, text string) error {
-	fd, err := unix.Openat(dir, file, unix.O_WRONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	_, err = unix.Write(fd, []byte(text))
-	return err
 }
 
 // awaitLinks is called before a sysctl is written, and waits if the kernel
