@@ -156,16 +156,16 @@ func fastNeighbors() link.NeighborTimers {
 //
 // It is called inside the namespace. Most nodes have the fast timers, so that what
 // these ask of a node as a whole is set along.
-func applyBaseline(raw *link.Socket) error {
+func applyBaseline(proc *procfs, raw *link.Socket) error {
 	start, err := raw.DefaultConf()
 	if err != nil {
 		return err
 	}
-	todo, err := learned.differences(start)
+	todo, err := learned.differences(proc, start)
 	if err != nil {
 		return err
 	}
-	return applySettings(todo)
+	return applySettings(proc, todo)
 }
 
 // learned is what a fresh namespace starts with, for the whole process.
@@ -188,17 +188,17 @@ func (v *startValues) kernelErrors() []setting {
 
 // differences are the settings of the baseline that a fresh namespace does not
 // have by itself. It is called inside one.
-func (v *startValues) differences(start []byte) ([]setting, error) {
+func (v *startValues) differences(proc *procfs, start []byte) ([]setting, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.todo != nil && bytes.Equal(v.start, start) {
 		return v.todo, nil
 	}
-	todo, _, err := differing(baseline)
+	todo, _, err := differing(proc, baseline)
 	if err != nil {
 		return nil, err
 	}
-	fast, slow, err := differing(fastErrors)
+	fast, slow, err := differing(proc, fastErrors)
 	if err != nil {
 		return nil, err
 	}
@@ -208,9 +208,9 @@ func (v *startValues) differences(start []byte) ([]setting, error) {
 
 // differing are those of the settings that the namespace does not have, and what it
 // has in their place.
-func differing(settings []setting) (todo, instead []setting, err error) {
+func differing(proc *procfs, settings []setting) (todo, instead []setting, err error) {
 	todo = []setting{}
-	var files sysctlFiles
+	files := sysctlFiles{proc: proc}
 	defer files.close()
 	for _, s := range settings {
 		value, err := files.read(s.path)
@@ -228,8 +228,8 @@ func differing(settings []setting) (todo, instead []setting, err error) {
 
 // applySettings writes sysctls of the namespace that the calling thread is in. What this
 // kernel does not have is passed over.
-func applySettings(settings []setting) error {
-	var files sysctlFiles
+func applySettings(proc *procfs, settings []setting) error {
+	files := sysctlFiles{proc: proc}
 	defer files.close()
 	for _, s := range settings {
 		value := s.value
@@ -252,11 +252,11 @@ func (n *Node) enableIPv6() {
 		return
 	}
 	err := n.space.Do(func() error {
-		if err := applySettings(baselineIPv6); err != nil {
+		if err := applySettings(n.proc, baselineIPv6); err != nil {
 			return err
 		}
 		if n.lab.timers == FastTimers {
-			if err := applySettings(fastErrorsIPv6); err != nil {
+			if err := applySettings(n.proc, fastErrorsIPv6); err != nil {
 				return err
 			}
 		}
@@ -299,7 +299,7 @@ func (n *Node) allowIPv6() error {
 	if err != nil {
 		return err
 	}
-	var files sysctlFiles
+	files := sysctlFiles{proc: n.proc}
 	defer files.close()
 	all, err := files.read("ipv6/conf/all/disable_ipv6")
 	if err != nil {
@@ -332,7 +332,7 @@ func (n *Node) letIn() error {
 // allowBridges is called before a bridge can come into being in the node.
 func (n *Node) allowBridges() error {
 	n.bridgesOnce.Do(func() {
-		n.bridgesErr = n.space.Do(func() error { return applySettings(baselineBridges) })
+		n.bridgesErr = n.space.Do(func() error { return applySettings(n.proc, baselineBridges) })
 	})
 	return n.bridgesErr
 }

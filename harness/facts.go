@@ -309,7 +309,7 @@ func (n *Node) sysctlFacts(told *explain.Node) {
 		}
 	}
 	n.must(n.space.Do(func() error {
-		var files sysctlFiles
+		files := sysctlFiles{proc: n.proc}
 		defer files.close()
 		for _, path := range paths {
 			if value, err := files.read(path); err == nil {

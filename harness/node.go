@@ -116,7 +116,7 @@ func (n *Node) open(s nodeSettings) (err error) {
 		return err
 	}
 	if n.lab.timers == KernelTimers {
-		if err := n.space.Do(func() error { return applySettings(learned.kernelErrors()) }); err != nil {
+		if err := n.space.Do(func() error { return applySettings(n.proc, learned.kernelErrors()) }); err != nil {
 			return err
 		}
 	}

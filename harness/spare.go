@@ -15,6 +15,7 @@ type base struct {
 	space *ns.Namespace
 	route *netlink.Handle
 	raw   *link.Socket
+	proc  *procfs // nil for /proc
 }
 
 const loopbackIndex = link.LoopbackIndex
@@ -29,6 +30,7 @@ func newBase(loopback bool) (*base, error) {
 }
 
 func (b *base) make(loopback bool) (err error) {
+	b.proc = instances.take()
 	// All in one visit: the way into a namespace and back takes as long as much of
 	// what is done there.
 	b.space, err = newSpace(func() error {
@@ -38,7 +40,7 @@ func (b *base) make(loopback bool) (err error) {
 		if b.route, err = handle(); err != nil {
 			return err
 		}
-		if err := applyBaseline(b.raw); err != nil || !loopback {
+		if err := applyBaseline(b.proc, b.raw); err != nil || !loopback {
 			return err
 		}
 		if err := b.raw.Up(loopbackIndex, 0); err != nil {
@@ -60,6 +62,7 @@ func (b *base) close() {
 	if b.space != nil {
 		b.space.Close()
 	}
+	b.proc.release()
 }
 
 // spareCount is how many bases are kept ready: as many as most labs have nodes.

@@ -64,7 +64,7 @@ func (n *Node) SetSysctl(name string, value any) {
 	var kept string
 	n.must(n.awaitLinks(file), "set sysctl %s to %q", name, text)
 	err = n.space.Do(func() error {
-		var files sysctlFiles
+		files := sysctlFiles{proc: n.proc}
 		defer files.close()
 		name := strings.TrimPrefix(file, sysctlRoot+"net/")
 		if err := files.write(name, text); err != nil {

@@ -7,13 +7,13 @@ import (
 )
 
 // sysctlFiles reads and writes sysctls of the namespace that the calling thread is in, by
-// their paths below /proc/sys/net/. The zero value is ready; close it in the end.
+// their paths below /proc/sys/net/. Close it in the end.
 //
 // Each file is opened from the directory of its family ("ipv4", "bridge"), which is kept
-// open: it has the same name in every namespace there is, and the kernel compares with all
-// of them to find that of this one (proc_sys_compare), 20 µs among some dozens. Nor does a
-// file go through package os, which makes five system calls of the one for reading.
+// open: to find it takes the kernel a while (see procfs). Nor does a file go through
+// package os, which makes five system calls of the one for reading.
 type sysctlFiles struct {
+	proc   *procfs // nil for /proc
 	family string
 	dir    int
 	err    error // of opening the directory
@@ -32,7 +32,7 @@ func (s *sysctlFiles) open(path string, flags int) (int, error) {
 	if family != s.family {
 		s.close()
 		s.family = family
-		s.dir, s.err = unix.Open(sysctlRoot+"net/"+family, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		s.dir, s.err = s.proc.family(family)
 	}
 	if s.err != nil {
 		return -1, s.err
