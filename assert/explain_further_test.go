@@ -36,6 +36,19 @@ func TestFurtherFaultsAreExplained(t *testing.T) {
 			s.Serve("udp", ":54")
 		}, func(tb testing.TB, c *harness.Node) { assert.Reachable(tb, c, "udp:10.0.2.2:54") },
 			[]string{"the UDP answer ended in client: wrong host; last seen entering client:eth0", "it came from server (10.0.2.50), but 10.0.2.2 was asked"}},
+		{"a datagram that nobody takes, and no way back for the error", nil, func(_, _, s *harness.Node) { s.DelRoute("default", "10.0.2.1") },
+			func(tb testing.TB, c *harness.Node) { assert.Reachable(tb, c, "udp:10.0.2.2:54") },
+			[]string{"the UDP datagram ended in server: refused; last seen entering server:eth0", "the ICMP error about it never left server, which has no route back to client (10.0.1.2)"}},
+		{"the error about a datagram is lost on its way back", nil, func(_, r, _ *harness.Node) { r.DelRoute("10.0.1.0/24", "", harness.Device("left")) },
+			func(tb testing.TB, c *harness.Node) { assert.Reachable(tb, c, "udp:10.0.2.2:54") },
+			[]string{"the UDP datagram ended in server: refused; last seen entering server:eth0", "the ICMP error (destination unreachable) about it ended in router: no route; last seen entering router:right", "router has no route to client (10.0.1.2)"}},
+		{"a connection that nobody takes, and no way back for the reset", nil, func(_, _, s *harness.Node) { s.DelRoute("default", "10.0.2.1") },
+			func(tb testing.TB, c *harness.Node) { assert.Reachable(tb, c, "tcp:10.0.2.2:54") },
+			[]string{"the TCP reset ended in server: no route; it never left server, where the TCP SYN was last seen entering server:eth0", "nobody listens on 10.0.2.2 port 54"}},
+		{"the sender's socket has a mark", nil, func(c, _, _ *harness.Node) {
+			c.AddRoutingRule(harness.RoutingRule{Priority: 100, Mark: 2, Type: "unreachable"})
+		}, func(tb testing.TB, c *harness.Node) { assert.Reachable(tb, c, "10.0.2.2", assert.Mark(2)) },
+			[]string{"the echo request ended in client: null routed (unreachable route); it never left client", "the sender's socket has the mark 0x2"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

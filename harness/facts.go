@@ -51,6 +51,7 @@ func (l *Lab) Facts() (*explain.Facts, *Tally) {
 				told.Routes = append(told.Routes, r.String())
 			}
 		})
+		ask("routing rules", func(n *Node) { told.Policy = n.policyFacts() })
 		ask("forwarding databases", func(n *Node) { told.Forwarding = n.forwardingFacts() })
 		ask("sysctls", func(n *Node) { n.sysctlFacts(told) })
 		counters, rules := n.tally(ask)
@@ -210,7 +211,7 @@ func (n *Node) linkFacts() []explain.Link {
 			}
 		}
 		if qdisc[i.Index] {
-			e.Control = n.controlled(index[i.Index])
+			e.Control, e.Filters = n.controlled(index[i.Index], names)
 		}
 		all = append(all, e)
 	}
@@ -218,9 +219,8 @@ func (n *Node) linkFacts() []explain.Link {
 }
 
 // controlled are the ways of an interface at which filters of traffic control
-// hang.
-func (n *Node) controlled(l netlink.Link) []string {
-	var ways []string
+// hang, and those filters that change packets or send them elsewhere.
+func (n *Node) controlled(l netlink.Link, names map[int]string) (ways, filters []string) {
 	for _, way := range []struct {
 		name   string
 		parent uint32
@@ -230,8 +230,51 @@ func (n *Node) controlled(l netlink.Link) []string {
 		if len(list) > 0 {
 			ways = append(ways, way.name)
 		}
+		for _, f := range list {
+			for _, a := range actionsOf(f) {
+				if text := actionText(a, names); text != "" {
+					filters = append(filters, way.name+" "+f.Type()+" action "+text)
+				}
+			}
+		}
 	}
-	return ways
+	return ways, filters
+}
+
+func actionsOf(f netlink.Filter) []netlink.Action {
+	switch f := f.(type) {
+	case *netlink.U32:
+		return f.Actions
+	case *netlink.MatchAll:
+		return f.Actions
+	case *netlink.Flower:
+		return f.Actions
+	case *netlink.FwFilter:
+		return nil // the library does not read them
+	}
+	return nil
+}
+
+// actionText is an action as tc(8) prints it, "" for one that neither changes a
+// packet nor sends it elsewhere.
+func actionText(a netlink.Action, names map[int]string) string {
+	switch a := a.(type) {
+	case *netlink.MirredAction:
+		// TCA_EGRESS_REDIR and so on of include/uapi/linux/tc_act/tc_mirred.h.
+		words := map[netlink.MirredAct]string{1: "egress redirect", 2: "egress mirror", 3: "ingress redirect", 4: "ingress mirror"}
+		return "mirred " + words[a.MirredAction] + " dev " + names[a.Ifindex]
+	case *netlink.SkbEditAction:
+		if a.Mark != nil {
+			return fmt.Sprintf("skbedit mark 0x%x", *a.Mark)
+		}
+	case *netlink.PeditAction:
+		return "pedit"
+	case *netlink.VlanAction:
+		return "vlan"
+	case *netlink.TunnelKeyAction:
+		return "tunnel_key"
+	}
+	return ""
 }
 
 // portVLANs are the VLANs that pass a bridge port.
@@ -257,6 +300,21 @@ func (n *Node) forwardingFacts() []explain.Forwarding {
 	var all []explain.Forwarding
 	for _, e := range n.ForwardingDatabase() {
 		all = append(all, explain.Forwarding{MAC: e.MAC.String(), Interface: e.Interface, Bridge: e.Bridge, Permanent: e.Permanent})
+	}
+	return all
+}
+
+// policyFacts are the rules of policy routing that somebody has added.
+func (n *Node) policyFacts() []explain.PolicyRule {
+	var all []explain.PolicyRule
+	for _, e := range n.RoutingRules() {
+		if e.Type == "" && (e.Priority == 0 || e.Priority >= 32766) && e.Mask == 0 {
+			continue
+		}
+		p := explain.PolicyRule{Text: e.String(), IPv6: e.IPv6, Not: e.Not, Mark: e.Mark, Mask: e.Mask, In: e.In, Type: e.Type}
+		p.From, _ = netip.ParsePrefix(e.From)
+		p.To, _ = netip.ParsePrefix(e.To)
+		all = append(all, p)
 	}
 	return all
 }
@@ -339,7 +397,7 @@ func redirected(r netlink.Route) bool {
 // lookUp asks the kernel for a route, as for a packet of the node's own or one
 // that came in.
 func (n *Node) lookUp(q explain.Query) explain.Route {
-	options := &netlink.RouteGetOptions{}
+	options := &netlink.RouteGetOptions{Mark: q.Mark}
 	if q.From.IsValid() {
 		options.SrcAddr = q.From.AsSlice()
 	}

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -24,9 +25,13 @@ func (r *reasoner) fromError(f, e *capture.Flight) Verdict {
 	way := Route{}
 	if p != nil {
 		to, translated = n.destination(p)
-		way = r.route(n.Name, Query{To: to, From: p.Src, In: p.Interface})
+		if written, by, ok := r.written(n, p, "prerouting", "ingress"); ok {
+			r.aside = append(r.aside, fmt.Sprintf("%s: made %s out of %s: %s", n.Name, written, to, by))
+			to, translated = written, ""
+		}
+		way = r.way(n, Query{To: to, From: p.Src, In: p.Interface})
 	} else {
-		way = r.route(n.Name, Query{To: to, From: f.First().Src})
+		way = r.way(n, Query{To: to, From: f.First().Src})
 	}
 	rule, rejected := n.dropRule("prerouting", "input", "forward", "output", "postrouting")
 	if rejected && strings.Contains(strings.ToLower(rule.Text), "reject") {

@@ -38,6 +38,7 @@ type Node struct {
 	Routes     []string
 	Forwarding []Forwarding
 	Rules      []Rule
+	Policy     []PolicyRule      `json:",omitempty"` // rules of policy routing beyond those that every node has
 	Sysctls    map[string]string // by the names of sysctl(8)
 	Counters   map[string]uint64 // since the node was made
 	Moved      map[string]uint64 // those that the repeated probe moved, by how much
@@ -71,7 +72,9 @@ type Link struct {
 	XDP        bool   // a program looks at what comes in
 	// Control are the ways, "ingress" and "egress", at which filters of traffic
 	// control hang.
-	Control   []string `json:",omitempty"`
+	Control []string `json:",omitempty"`
+	// Filters are those that change packets or send them elsewhere, in words.
+	Filters   []string `json:",omitempty"`
 	Addresses []Address
 	Port      *Port `json:",omitempty"`
 }
@@ -126,6 +129,7 @@ type Connection struct {
 type Query struct {
 	To, From netip.Addr // From may be unset
 	In       string     // the interface that the packet came in by; "" for a packet of the node's own
+	Mark     uint32     `json:",omitempty"`
 }
 
 // Route is the answer.

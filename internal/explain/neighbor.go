@@ -77,6 +77,9 @@ func (r *reasoner) unresolved(v *Verdict, n *Node, next netip.Addr, device strin
 		before = v.Seen
 	}
 	*v = dead(question)
+	if before != nil && before.Node == n.Name && r.errorAbout(r.Window.Follow(before)) == nil {
+		r.noWayBack(n, before)
+	}
 	v.Reasons = append(reasons, v.Reasons...)
 	if known {
 		v.Reasons = append(v.Reasons, n.Name+": neighbour "+entry.String())
@@ -251,6 +254,12 @@ func (r *reasoner) asked(v *Verdict, p *capture.Packet) {
 	}
 	if in.Master == "" && r.down(v, n, in) {
 		return
+	}
+	// An advertisement is a packet of IPv6, and may be sent by a route.
+	if p.ND != nil && own != nil && p.Src.IsValid() {
+		if way := r.way(n, Query{To: p.Src, From: target}); way.Gateway.IsValid() && r.unresolved(v, n, way.Gateway, way.Device) {
+			return
+		}
 	}
 	r.byStack(v, n)
 }

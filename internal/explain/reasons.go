@@ -27,6 +27,9 @@ func (r *reasoner) reasons(v Verdict) []string {
 		if l.Query.In != "" {
 			from += " in by " + l.Query.In
 		}
+		if l.Query.Mark != 0 {
+			from += fmt.Sprintf(" with mark 0x%x", l.Query.Mark)
+		}
 		say("route to %s%s: %s", l.Query.To, from, l.Route)
 	}
 	for _, e := range n.Neighbors {

@@ -29,7 +29,11 @@ func (r *reasoner) inStack(v *Verdict, p *capture.Packet, isReply bool) {
 		return
 	}
 	to, translated := n.destination(p)
-	way := r.route(n.Name, Query{To: to, From: p.Src, In: p.Interface})
+	if written, by, ok := r.written(n, p, "prerouting", "ingress"); ok {
+		r.aside = append(r.aside, fmt.Sprintf("%s: made %s out of %s: %s", n.Name, written, to, by))
+		to, translated = written, ""
+	}
+	way := r.way(n, Query{To: to, From: p.Src, In: p.Interface})
 	local := n.withAddress(to) != nil || way.Type == "local"
 	if r.spoofed(v, n, p, way) || loopback(v, n, to, p.Interface) {
 		return
@@ -90,6 +94,16 @@ func (r *reasoner) onward(v *Verdict, n *Node, p *capture.Packet, to netip.Addr,
 // outward is the end of a packet on its way out of a node, which has a route.
 func (r *reasoner) outward(v *Verdict, n *Node, p *capture.Packet, to netip.Addr, way Route) {
 	next := to
+	// What changes the destination behind the routes changes whom the packet is for
+	// on the link.
+	late := []string{"postrouting"}
+	if p == nil {
+		late = append(late, "output")
+	}
+	if written, by, ok := r.written(n, nil, late...); ok {
+		next = written
+		r.aside = append(r.aside, fmt.Sprintf("%s: made %s out of %s: %s", n.Name, written, to, by))
+	}
 	if way.Gateway.IsValid() {
 		next = way.Gateway
 	}
@@ -138,7 +152,7 @@ func (r *reasoner) refusedByRoute(v *Verdict, n *Node, to netip.Addr, way Route)
 		v.End, v.Detail = NullRouted, "blackhole route"
 	case way.Error == "EACCES" || way.Type == "prohibit":
 		v.End, v.Detail = NullRouted, "prohibit route"
-	case way.Type == "unreachable" || way.Error == "EHOSTUNREACH" && strings.HasPrefix(route, "unreachable"):
+	case way.Type == "unreachable" || way.Error == "EHOSTUNREACH" && (strings.HasPrefix(route, "unreachable") || route != "" && len(n.Policy) > 0) || way.Error == "ENETUNREACH" && route != "" && n.refusing(to.Is6()):
 		v.End, v.Detail = NullRouted, "unreachable route"
 	default:
 		if r.cutOff(v, n, to) {
@@ -235,14 +249,25 @@ func (r *reasoner) local(v *Verdict, n *Node, p *capture.Packet, to netip.Addr, 
 	if r.ignored(v, n, p, to) {
 		return
 	}
+	if n.Moved["UdpNoPorts"]+n.Moved["Udp6NoPorts"] > 0 && p.Protocol == udp {
+		v.End = Refused
+		v.cause("%s: nobody takes it there: UdpNoPorts moved", n.Name)
+		r.listeners(v, n)
+		r.unsaid(v, n)
+		return
+	}
 	// The request was taken; the answer is what is missing.
-	answer := r.unsent(n.Name, r.replyName(), p.Src, to, p)
-	if answer.Packet == r.replyName() && answer.End == DroppedByStack && answer.Detail == "" {
+	answer := r.unsent(n.Name, r.answerName(n), p.Src, to, p)
+	if answer.Packet == r.answerName(n) && answer.End == DroppedByStack && answer.Detail == "" {
 		v.End = Accepted
 		v.cause("%s took it, and made no answer", n.Name)
 		return
 	}
 	*v = answer
+	if v.Packet == "TCP reset" {
+		v.cause("%s: nobody listens on %s port %d", n.Name, to, p.DstPort)
+		r.listeners(v, n)
+	}
 }
 
 // unused tells whether a node has an address that it may not use: it answers
@@ -326,9 +351,9 @@ func loopback(v *Verdict, n *Node, to netip.Addr, in string) bool {
 func (r *reasoner) unsent(node, what string, to, from netip.Addr, before *capture.Packet) Verdict {
 	n := r.Node(node)
 	v := Verdict{Packet: what, Node: node, Before: before}
-	way := r.route(node, Query{To: to, From: from})
+	way := r.way(n, Query{To: to, From: from})
 	if !from.IsValid() || before == nil && way.Error != "" {
-		way = r.route(node, Query{To: to})
+		way = r.way(n, Query{To: to})
 	}
 	switch {
 	case r.refusedByRoute(&v, n, to, way):
