@@ -356,8 +356,12 @@ var (
 	switches = []string{
 		"ipv4/ip_forward", "ipv4/icmp_echo_ignore_all", "ipv6/icmp/echo_ignore_all", "ipv6/conf/all/forwarding",
 		"bridge/bridge-nf-call-iptables", "bridge/bridge-nf-call-ip6tables", "bridge/bridge-nf-call-arptables",
+		"ipv4/ipfrag_high_thresh", "ipv6/ip6frag_high_thresh", "netfilter/nf_conntrack_frag6_high_thresh",
 	}
-	interfaceSwitches = []string{"ipv4/conf/%s/forwarding", "ipv4/conf/%s/rp_filter", "ipv4/conf/%s/arp_ignore", "ipv4/conf/%s/arp_filter", "ipv4/conf/%s/accept_local", "ipv4/conf/%s/route_localnet", "ipv6/conf/%s/disable_ipv6"}
+	interfaceSwitches = []string{"ipv4/conf/%s/forwarding", "ipv4/conf/%s/rp_filter", "ipv4/conf/%s/arp_ignore", "ipv4/conf/%s/arp_filter", "ipv4/conf/%s/accept_local", "ipv4/conf/%s/route_localnet", "ipv6/conf/%s/disable_ipv6",
+		// What RTM_GETNEIGHTBL tells of an interface's timers, and no more than is
+		// asked of it.
+		"ipv4/neigh/%s/mcast_solicit", "ipv4/neigh/%s/app_solicit", "ipv6/neigh/%s/mcast_solicit", "ipv6/neigh/%s/app_solicit"}
 )
 
 func (n *Node) sysctlFacts(told *explain.Node) {

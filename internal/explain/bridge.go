@@ -57,11 +57,19 @@ func (r *reasoner) bridged(v *Verdict, n *Node, bridge string, in, out *Link, p 
 		}
 		return
 	}
+	mac := p.DstMAC.String()
+	if e, ok := n.kept(bridge, mac); ok {
+		v.End = BlockedInBridge
+		v.cause("%s: %s takes frames for %s for itself: its forwarding database has a permanent entry for it (%s dev %s permanent)", n.Name, bridge, r.whose(p.DstMAC), mac, e.Interface)
+		if out != nil {
+			v.cause("%s: it is behind %s", n.Name, out.Name)
+		}
+		return
+	}
 	if own {
 		r.byStack(v, n)
 		return
 	}
-	mac := p.DstMAC.String()
 	entry, learned := n.behind(bridge, mac)
 	group := p.DstMAC[0]&1 == 1
 	switch {

@@ -248,6 +248,17 @@ func (n *Node) behind(bridge, mac string) (Forwarding, bool) {
 	return Forwarding{}, false
 }
 
+// kept is a permanent entry by which a bridge takes frames to another's hardware
+// address for itself. Those of its own addresses it has by itself.
+func (n *Node) kept(bridge, mac string) (Forwarding, bool) {
+	for _, e := range n.Forwarding {
+		if e.Bridge == bridge && e.MAC == mac && e.Permanent && !n.own(bridge, mac) {
+			return e, true
+		}
+	}
+	return Forwarding{}, false
+}
+
 // own tells whether a bridge takes frames to a hardware address for itself.
 func (n *Node) own(bridge, mac string) bool {
 	if n.link(bridge).MAC == mac {

@@ -28,6 +28,26 @@ func lostFragment(w capture.Window, f *capture.Flight) *capture.Flight {
 	return nil
 }
 
+// unassembled tells whether a node that puts fragments together, since it is where
+// they are for or tracks connections, has thrown them away.
+func (r *reasoner) unassembled(v *Verdict, n *Node, p *capture.Packet) bool {
+	counter, limits := "IpReasmFails", []string{"ipv4.ipfrag_high_thresh"}
+	if p.Dst.Is6() {
+		counter, limits = "Ip6ReasmFails", []string{"ipv6.ip6frag_high_thresh", "netfilter.nf_conntrack_frag6_high_thresh"}
+	}
+	if !p.Fragment.More && p.Fragment.Offset == 0 || n.Moved[counter] == 0 {
+		return false
+	}
+	v.End, v.Detail = DroppedByStack, "fragments not put together"
+	for _, name := range limits {
+		if n.sysctl(name) == "0" {
+			v.cause("%s: net.%s = 0: there is no memory for fragments", n.Name, name)
+		}
+	}
+	v.cause("%s: its fragments came, and were not put together: %s moved by %d", n.Name, counter, n.Moved[counter])
+	return true
+}
+
 // beyond tells whether a fragment was seen behind the place where another one was
 // seen last.
 func beyond(other, lost *capture.Flight) bool {

@@ -52,6 +52,17 @@ func (r *reasoner) unresolved(v *Verdict, n *Node, next netip.Addr, device strin
 	if usable && question != nil && !answer.Reached(n.Name) && question.First().DstMAC[0]&1 == 1 {
 		usable = false
 	}
+	if name := n.asksNobody(next, device); name != "" && !usable && question == nil {
+		v.End = NeighborMissing
+		v.cause("%s: %s = 0: it asks nobody for %s", n.Name, name, r.who(next))
+		if known {
+			v.cause("%s: %s", n.Name, entry)
+		}
+		if v.Seen != nil {
+			r.noWayBack(n, v.Seen)
+		}
+		return true
+	}
 	switch {
 	// The kernel forgets neighbours that failed when the machine has many. That it
 	// was asked for says that the packet had passed all filters by then.
@@ -88,6 +99,19 @@ func (r *reasoner) unresolved(v *Verdict, n *Node, next netip.Addr, device strin
 		v.Reasons = append(v.Reasons, "the "+name(before)+" waited for it in "+n.Name+"; it was "+LastSeen(before))
 	}
 	return true
+}
+
+// asksNobody is the sysctl by which a node asks nobody for an address that it does
+// not know yet, "" for none (neigh_max_probes of net/core/neighbour.c).
+func (n *Node) asksNobody(next netip.Addr, device string) string {
+	family := "ipv4.neigh." + device
+	if next.Is6() {
+		family = "ipv6.neigh." + device
+	}
+	if n.sysctl(family+".mcast_solicit") != "0" || n.isOn(family+".app_solicit") {
+		return ""
+	}
+	return "net." + family + ".mcast_solicit"
 }
 
 // usable tells whether packets can be sent to the neighbour.

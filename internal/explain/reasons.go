@@ -79,6 +79,9 @@ func (n *Node) switches(six bool) []string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(n.Sysctls)) {
 		v := n.Sysctls[name]
+		if strings.Contains(name, ".neigh.") || strings.Contains(name, "frag") {
+			continue // told where they are the reason
+		}
 		if strings.Contains(name, "bridge") {
 			if !n.bridges() || v == "0" || strings.Contains(name, "ip6") != six && !strings.Contains(name, "arp") {
 				continue

@@ -28,6 +28,9 @@ func (r *reasoner) inStack(v *Verdict, p *capture.Packet, isReply bool) {
 		v.filtered(FilteredIn, n, rule)
 		return
 	}
+	if r.unassembled(v, n, p) {
+		return
+	}
 	to, translated := n.destination(p)
 	if written, by, ok := r.written(n, p, "prerouting", "ingress"); ok {
 		r.aside = append(r.aside, fmt.Sprintf("%s: made %s out of %s: %s", n.Name, written, to, by))
