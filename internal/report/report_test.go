@@ -99,6 +99,12 @@ func TestBrokenFiles(t *testing.T) {
 		{"half of the packets", cut(result.PacketsFile), "lab.pcapng: read pcapng, block", "TestPass"},
 		{"no packets but a text", func(p result.Place) error { return p.Write(result.PacketsFile, []byte("packets, I think")) },
 			"lab.pcapng: read pcapng, block 1: it does not begin as such a file", "TestPass"},
+		{"no packets", func(p result.Place) error { return os.Remove(p.Path(result.PacketsFile)) },
+			"lab.pcapng is missing, though every test leaves one behind: no packet can be shown", `<li>passed</li>`},
+		{"no state", func(p result.Place) error { return os.Remove(p.Path(result.StateFile)) },
+			"state.json is missing, though every test leaves one behind", `<li>passed</li>`},
+		{"no story", func(p result.Place) error { return os.Remove(p.Path(result.StoryFile)) },
+			"story.txt is missing, though every test leaves one behind", `<li>passed</li>`},
 		{"half a picture", func(p result.Place) error { return p.Write(result.TopologyFile, []byte("<svg><text>")) },
 			"topology.svg: it is no SVG picture, or only half of one", "TestPass"},
 	} {
