@@ -26,6 +26,7 @@ type Tally struct {
 func (n *Node) tally(ask func(what string, q func(n *Node))) (counters Counters, rules []RuleEntry) {
 	ask("counters", func(n *Node) { counters = n.Counters() })
 	ask("what interfaces dropped", func(n *Node) { n.addLosses(counters) })
+	ask("counters of IPsec", func(n *Node) { n.addIPsec(counters) })
 	ask("packet filter", func(n *Node) { rules = n.Rules() })
 	return counters, rules
 }
@@ -57,6 +58,9 @@ func (l *Lab) Facts() (*explain.Facts, *Tally) {
 		counters, rules := n.tally(ask)
 		if len(rules) > 0 { // without, nothing tracks connections
 			ask("tracked connections", func(n *Node) { told.Conntrack = n.conntrackFacts() })
+		}
+		if hasIPsec(counters) {
+			ask("policies of IPsec", func(n *Node) { told.IPsec = n.ipsecFacts() })
 		}
 		told.Counters, told.Moved = counters, counters.Since(nil)
 		told.Rules = ruleFacts(nil, rules)

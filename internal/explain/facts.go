@@ -39,6 +39,7 @@ type Node struct {
 	Forwarding []Forwarding
 	Rules      []Rule
 	Policy     []PolicyRule      `json:",omitempty"` // rules of policy routing beyond those that every node has
+	IPsec      []IPsecPolicy     `json:",omitempty"` // asked where IPsec has stopped something
 	Sysctls    map[string]string // by the names of sysctl(8)
 	Counters   map[string]uint64 // since the node was made
 	Moved      map[string]uint64 // those that the repeated probe moved, by how much

@@ -78,6 +78,8 @@ func (r *reasoner) onward(v *Verdict, n *Node, p *capture.Packet, to netip.Addr,
 	switch {
 	case r.refusedByRoute(v, n, to, way):
 		return
+	case p != nil && r.ipsec(v, n, p.Src, to, "fwd", "out"):
+		return
 	case p != nil && p.TTL == 1:
 		v.End = TTLExceeded
 		v.cause("%s: it came with ttl 1, and a router takes one away", n.Name)
@@ -227,6 +229,9 @@ func (r *reasoner) local(v *Verdict, n *Node, p *capture.Packet, to netip.Addr, 
 		v.filtered(FilteredIn, n, rule)
 		return
 	}
+	if r.ipsec(v, n, p.Src, to, "in") {
+		return
+	}
 	if isReply && n.Name != r.From {
 		v.End = WrongHost
 		v.cause("%s takes it for itself: it has %s on %s", n.Name, to, n.withAddress(to).name())
@@ -363,6 +368,7 @@ func (r *reasoner) unsent(node, what string, to, from netip.Addr, before *captur
 	case before == nil && r.Errno == "EMSGSIZE":
 		v.End = TooBig
 		v.cause("%s: the packet does not fit %s:%s, whose MTU is %d%s", n.Name, n.Name, way.Device, n.link(way.Device).MTU, mtuOf(way))
+	case r.ipsec(&v, n, from, to, "out"):
 	case way.Type == "local" && before == nil:
 		if r.down(&v, n, n.link("lo")) {
 			break
