@@ -2,10 +2,13 @@ package assert_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/netrig/netrig/assert"
 	"github.com/netrig/netrig/harness"
 	testify "github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // What users of networks have met beyond the faults of scenarios' TestFaults: the
@@ -49,6 +52,38 @@ func TestFurtherFaultsAreExplained(t *testing.T) {
 			c.AddRoutingRule(harness.RoutingRule{Priority: 100, Mark: 2, Type: "unreachable"})
 		}, func(tb testing.TB, c *harness.Node) { assert.Reachable(tb, c, "10.0.2.2", assert.Mark(2)) },
 			[]string{"the echo request ended in client: null routed (unreachable route); it never left client", "the sender's socket has the mark 0x2"}},
+		{"a socket is bound to another device", nil, func(_, _, s *harness.Node) {
+			datagrams(s, func(fd int) error { return unix.BindToDevice(fd, "lo") })
+		}, func(tb testing.TB, c *harness.Node) { assert.Reachable(tb, c, "udp:10.0.2.2:54") },
+			[]string{"the UDP datagram ended in server: refused; last seen entering server:eth0", "server: the socket on 0.0.0.0:54 is bound to lo (SO_BINDTODEVICE), and it came in by eth0"}},
+		{"a socket is connected to somebody else", nil, func(_, _, s *harness.Node) {
+			datagrams(s, func(fd int) error {
+				return unix.Connect(fd, &unix.SockaddrInet4{Port: 1000, Addr: [4]byte{10, 0, 2, 1}})
+			})
+		}, func(tb testing.TB, c *harness.Node) { assert.Reachable(tb, c, "udp:10.0.2.2:54") },
+			[]string{"the UDP datagram ended in server: refused; last seen entering server:eth0", "server: the socket on 10.0.2.2:54 is connected to 10.0.2.1:1000, and takes from nobody else; it came from 10.0.1.2:"}},
+		{"a socket has a filter that wants nothing", nil, func(_, _, s *harness.Node) {
+			datagrams(s, func(fd int) error { // BPF_RET | BPF_K, 0
+				return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &unix.SockFilter{Code: unix.BPF_RET}})
+			})
+		}, func(tb testing.TB, c *harness.Node) {
+			assert.Reachable(tb, c, "udp:10.0.2.2:54", assert.Within(50*time.Millisecond))
+		}, []string{"the UDP datagram ended in server: dropped by the stack (the socket's own filter); last seen entering server:eth0", "server: the socket on 0.0.0.0:54 has thrown away "}},
+		{"nobody reads a socket", nil, func(_, _, s *harness.Node) {
+			datagrams(s, func(fd int) error {
+				if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 1); err != nil {
+					return err
+				}
+				for range 8 { // to itself, more than the kernel's least buffer takes
+					if err := unix.Sendto(fd, make([]byte, 1400), 0, &unix.SockaddrInet4{Port: 54, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}, func(tb testing.TB, c *harness.Node) {
+			assert.Reachable(tb, c, "udp:10.0.2.2:54", assert.Within(50*time.Millisecond))
+		}, []string{"the UDP datagram ended in server: dropped by the stack (the socket's buffer is full); last seen entering server:eth0", "UdpRcvbufErrors moved"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -65,4 +100,20 @@ func TestFurtherFaultsAreExplained(t *testing.T) {
 			}
 		})
 	}
+}
+
+// datagrams opens a socket of UDP on port 54 that nobody reads, and changes it by set.
+func datagrams(n *harness.Node, set func(fd int) error) {
+	tb := n.Lab().TB
+	require.NoError(tb, n.Do(func() error {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		tb.Cleanup(func() { _ = unix.Close(fd) })
+		if err := unix.Bind(fd, &unix.SockaddrInet4{Port: 54}); err != nil {
+			return err
+		}
+		return set(fd)
+	}))
 }

@@ -126,22 +126,6 @@ func (r *reasoner) refused() Verdict {
 	return v
 }
 
-// listeners names who waits for the like at another address or port.
-func (r *reasoner) listeners(v *Verdict, n *Node) {
-	var all []string
-	if n.Listeners == nil && r.Listening != nil {
-		n.Listeners = r.Listening(n.Name)
-	}
-	for _, l := range n.Listeners {
-		if l.Network == r.Network {
-			all = append(all, l.Addr.String())
-		}
-	}
-	if len(all) > 0 {
-		v.cause("%s: %s sockets wait on %s", n.Name, strings.ToUpper(r.Network), strings.Join(all, ", "))
-	}
-}
-
 // untranslated names the rules that could have changed a destination, and did
 // not.
 func (r *reasoner) untranslated(v *Verdict, n *Node) {

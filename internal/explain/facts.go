@@ -47,11 +47,14 @@ type Node struct {
 	Listeners  []Listener `json:",omitempty"`
 }
 
-// Listener is a socket that waits for others: of TCP one that listens, of UDP
-// one that is not connected.
+// Listener is a socket that takes what comes for it: of TCP one that listens, of
+// UDP any.
 type Listener struct {
 	Network string // "tcp" or "udp"
 	Addr    netip.AddrPort
+	Peer    netip.AddrPort `json:",omitzero"`  // of UDP: from whom alone it takes; invalid for anybody
+	Device  string         `json:",omitempty"` // that it is bound to; "" for none, or not known
+	Drops   uint64         `json:",omitempty"` // of UDP: datagrams that it has thrown away
 }
 
 // Link is an interface.

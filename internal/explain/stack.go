@@ -257,6 +257,9 @@ func (r *reasoner) local(v *Verdict, n *Node, p *capture.Packet, to netip.Addr, 
 	if r.ignored(v, n, p, to) {
 		return
 	}
+	if r.thrownAway(v, n, p) {
+		return
+	}
 	if n.Moved["UdpNoPorts"]+n.Moved["Udp6NoPorts"] > 0 && p.Protocol == udp {
 		v.End = Refused
 		v.cause("%s: nobody takes it there: UdpNoPorts moved", n.Name)
