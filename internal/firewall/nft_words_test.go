@@ -71,8 +71,8 @@ func TestTextIsWhatNftTakes(t *testing.T) {
 			}
 			type_ := func(rule string) string {
 				var out []byte
-				require.NoError(t, n.Do(func() (err error) {
-					out, err = exec.Command("nft", "table "+test.family+" t { chain c { "+hook+" }; }; flush chain "+test.family+" t c; add rule "+test.family+" t c "+rule).CombinedOutput()
+				require.NoError(t, n.Do(func() error {
+					out, _ = exec.Command("nft", "table "+test.family+" t { chain c { "+hook+" }; }; flush chain "+test.family+" t c; add rule "+test.family+" t c "+rule).CombinedOutput()
 					return nil
 				}))
 				if len(out) > 0 {
