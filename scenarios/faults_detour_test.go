@@ -73,6 +73,17 @@ func detourFaults(f family) []*fault {
 			packet: "echo request", node: "ns2", end: "wrong host", seen: entering("ns2:eth0", ttl64), cause: "host: sent the frame on to ", about: []string{"host"},
 		},
 		{
+			name: "a bridge's rule of ebtables sends frames to another node", in: "Bridge", at: "learned", programs: []string{"ebtables-nft"},
+			plant: func(l *planted) {
+				out, err := l.node("host").Command("ebtables-nft", "-t", "nat", "-A", "PREROUTING", "-p", f.either("IPv4", "IPv6"), f.either("--ip-proto", "--ip6-proto"), f.either("1", "58"),
+					"-d", l.node("ns2").MAC("eth0").String(), "-j", "dnat", "--to-destination", l.node("ns3").MAC("eth0").String()).CombinedOutput()
+				if err != nil {
+					l.Skipf("this kernel's bridges have no such rules: %s", out)
+				}
+			},
+			packet: "echo request", node: "ns3", end: "not forwarded", seen: entering("ns3:eth0", ttl64), cause: "host: sent the frame on to ns3:eth0 (", about: []string{"host"},
+		},
+		{
 			name: "a rule forwards the frame past the routes", in: "Router", at: "forwarding", programs: nft,
 			plant:  at("router", "netdev", "ingress device veth1 priority 0", echoes("echo-request")+"fwd to veth3"),
 			packet: "echo request", node: "ns1", end: "wrong host", seen: entering("ns1:veth2", ttl64), cause: "fwd to \"veth3\" counted 1", about: []string{"router"},
@@ -94,6 +105,23 @@ func detourFaults(f family) []*fault {
 			name: "traffic control sends what arrives elsewhere", in: "Router", at: "forwarding", programs: tc,
 			plant:  afterThat(known, mirred("router", "veth1", "ingress", "veth3")),
 			packet: "echo request", node: "ns1", end: "wrong host", seen: entering("ns1:veth2", ttl64), cause: "the filter of traffic control at router:veth1 says so: ingress u32 action mirred egress redirect dev veth3", about: []string{"router"},
+		},
+		{
+			name: "traffic control has what arrives come in elsewhere", in: "Router", at: "forwarding", programs: tc,
+			plant: func(l *planted) {
+				known(l)
+				l.run("router", "tc", "qdisc", "add", "dev", "veth1", "clsact")
+				l.run("router", "tc", "filter", "add", "dev", "veth1", "ingress", "protocol", f.either("ip", "ipv6"), "u32",
+					"match", f.either("ip", "ip6"), "protocol", f.either("1", "58"), "0xff", "action", "mirred", "ingress", "redirect", "dev", "veth3")
+			},
+			// The kernel carries on as if it had come in there: only its way is another.
+			packet: "echo reply", node: "ns0", end: "accepted", seen: entering("ns0:veth0", ttl63), cause: "router: the filter of traffic control at router:veth1 has the frame come in by veth3", about: []string{"router"},
+		},
+		{
+			name: "the port is changed", in: "Masquerade", at: "pinged", programs: nft,
+			plant: at("gateway", table, "forward priority 0", "tcp dport 80 counter tcp dport set 81"),
+			// Connection tracking has never heard of port 81, from which the reset comes.
+			packet: "TCP reset", node: "gateway", end: "wrong host", seen: entering("gateway:eth0", ttl64), cause: "tcp dport set 81 counted 1, and changes what it meets",
 		},
 		{
 			name: "traffic control sends what leaves elsewhere", in: "Router", at: "forwarding", programs: tc,

@@ -1,5 +1,7 @@
 package scenarios
 
+import "github.com/netrig/netrig/harness"
+
 // keptFaults are about what a node keeps from others by settings of its own:
 // questions that it does not ask, frames that it takes, fragments that it has no
 // room for.
@@ -65,6 +67,18 @@ func keptFaults(f family) []*fault {
 			name: "the sender has no memory for the answer's fragments", in: "Fragmented", at: "built", reply: true,
 			plant:  noRoom("ns0"),
 			packet: "echo reply", node: "ns0", end: "dropped by the stack (fragments not put together)", seen: entering("ns0:veth0", ttl63), cause: "ns0: " + high + " = 0: there is no memory for fragments",
+		},
+		{
+			name: "a router that tracks connections has no memory for fragments", in: "Fragmented", at: "built", sysctls: []string{"net.netfilter.nf_conntrack_frag6_high_thresh"},
+			plant: func(l *planted) {
+				l.node("router").Drop(harness.Filter{States: []string{"invalid"}})
+				noRoom("router")(l)
+				if f.v6 {
+					l.node("router").SetSysctl("net.netfilter.nf_conntrack_frag6_low_thresh", 0)
+					l.node("router").SetSysctl("net.netfilter.nf_conntrack_frag6_high_thresh", 0)
+				}
+			},
+			packet: "echo request", node: "router", end: "dropped by the stack (fragments not put together)", seen: entering("router:veth1", ttl64), cause: f.either(high, "nf_conntrack_frag6_high_thresh") + " = 0: there is no memory for fragments",
 		},
 		{
 			name: "a router has no memory for fragments", in: "Fragmented", at: "built",

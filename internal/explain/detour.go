@@ -18,6 +18,12 @@ func (r *reasoner) detours(v Verdict) {
 	for _, f := range flights {
 		r.rewrittenOnTheWay(f)
 		r.diverted(f)
+		switch {
+		case v.End == TTLExceeded:
+			r.changes(f, "ttl set", "hoplimit set", "-j TTL", "-j HL")
+		case v.End == Refused || v.Packet == "TCP reset":
+			r.changes(f, "dport set")
+		}
 	}
 	switch v.End {
 	case NotForwarded, NeighborMissing, NoRoute, WrongHost, LinkDown, NullRouted, Loop:
@@ -43,6 +49,23 @@ func (r *reasoner) flights(v Verdict) []*capture.Flight {
 		}
 	}
 	return kept
+}
+
+// changes names the rules that changed a field of a packet in the nodes that it came
+// to.
+func (r *reasoner) changes(f *capture.Flight, words ...string) {
+	var told []string
+	for _, p := range f.Hops {
+		if slices.Contains(told, p.Node) || otherHost(p, r.Facts) {
+			continue
+		}
+		told = append(told, p.Node)
+		for _, rule := range r.Node(p.Node).Rules {
+			if rule.Moved > 0 && slices.ContainsFunc(words, func(w string) bool { return strings.Contains(rule.Text, w) }) {
+				r.aside = append(r.aside, p.Node+": "+rule.did()+", and changes what it meets")
+			}
+		}
+	}
 }
 
 // inBefore is the sighting at which a packet came into the node that it left at a
@@ -211,11 +234,15 @@ func (r *reasoner) answeredFrom(n *Node, a netip.Addr) bool {
 // bridge sent it.
 func (r *reasoner) diverted(f *capture.Flight) {
 	for i, out := range f.Hops {
-		if out.Direction != capture.Out || !out.Dst.IsValid() || out.DstMAC == nil || out.DstMAC[0]&1 == 1 {
+		if !out.Dst.IsValid() || out.DstMAC == nil || out.DstMAC[0]&1 == 1 {
 			continue
 		}
 		n := r.Node(out.Node)
 		l := n.link(out.Interface)
+		if out.Direction == capture.In {
+			r.broughtIn(f, i, n)
+			continue
+		}
 		in := inBefore(f, i, r.Facts)
 		switch {
 		case in != nil && in.Interface != out.Interface && in.TTL == out.TTL && n.link(in.Interface).Master == "" && l.Master == "" && in.DstMAC.String() == out.DstMAC.String() && l.Kind != "bridge":
@@ -257,6 +284,24 @@ func (n *Node) copies(in, out string) bool {
 		}
 	}
 	return slices.ContainsFunc(n.link(in).Filters, func(text string) bool { return strings.Contains(text, "egress mirror dev "+out) })
+}
+
+// broughtIn says where a frame that came in by one interface came in by another one of
+// the same node too, which no cable brought it to.
+func (r *reasoner) broughtIn(f *capture.Flight, hop int, n *Node) {
+	if hop == 0 {
+		return
+	}
+	was, is := f.Hops[hop-1], f.Hops[hop]
+	if was.Node != is.Node || was.Direction != capture.In || was.Interface == is.Interface || was.DstMAC.String() != is.DstMAC.String() {
+		return
+	}
+	for _, filter := range n.link(was.Interface).Filters {
+		if strings.Contains(filter, "mirred ingress") && strings.HasSuffix(filter, " dev "+is.Interface) {
+			r.aside = append(r.aside, fmt.Sprintf("%s: the filter of traffic control at %s:%s has the frame come in by %s: %s", n.Name, n.Name, was.Interface, is.Interface, filter))
+			return
+		}
+	}
 }
 
 // meantFor is the interface behind which the node believes the addressee of a frame,

@@ -315,6 +315,10 @@ func (r *Rule) met(hooks []string) bool {
 	return false
 }
 
+// maps tells whether the rule has a verdict for each of several values: that it
+// counted a packet does not say which it was then.
+func (r Rule) maps() bool { return strings.Contains(r.Text, " vmap ") }
+
 // drops tells whether the rule ends a packet's way.
 func (r Rule) drops() bool {
 	t := strings.ToLower(r.Text)

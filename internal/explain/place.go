@@ -100,7 +100,7 @@ func (n *Node) forwards(to netip.Addr, in string) bool {
 // by its counter.
 func (n *Node) dropRule(hooks ...string) (Rule, bool) {
 	for _, r := range n.Rules {
-		if r.Moved > 0 && r.drops() && r.met(hooks) {
+		if r.Moved > 0 && r.drops() && !r.maps() && r.met(hooks) {
 			return r, true
 		}
 	}
@@ -111,7 +111,7 @@ func (n *Node) dropRule(hooks ...string) (Rule, bool) {
 // count: it may have been the one, where nothing else is found.
 func (n *Node) uncounted(hooks ...string) (Rule, bool) {
 	for _, r := range n.Rules {
-		if !r.Counted && r.drops() && r.met(hooks) {
+		if (!r.Counted || r.maps() && r.Moved > 0) && r.drops() && r.met(hooks) {
 			return r, true
 		}
 	}

@@ -447,6 +447,8 @@ func (v *Verdict) filtered(end End, n *Node, rule Rule) {
 	switch {
 	case rule.policy():
 		v.cause("%s: the policy %s", n.Name, rule.Text)
+	case rule.Counted && rule.maps():
+		v.cause("%s: the rule %s counted %d, and drops some", n.Name, rule.Text, rule.Moved)
 	case rule.Counted:
 		v.cause("%s: the rule %s counted %d", n.Name, rule.Text, rule.Moved)
 	default:

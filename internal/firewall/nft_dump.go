@@ -200,6 +200,8 @@ func newExpression(name string) expr.Any {
 		return &expr.Counter{}
 	case "dup":
 		return &expr.Dup{}
+	case "dynset":
+		return &expr.Dynset{}
 	case "exthdr":
 		return &expr.Exthdr{}
 	case "fib":

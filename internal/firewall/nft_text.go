@@ -92,6 +92,11 @@ func (w *writer) expression(e expr.Any) {
 		w.say("%s %s%s-%s", h.text(), not(e.Op), h.write(e.FromData, nil), h.write(e.ToData, nil))
 	case *expr.Lookup:
 		w.lookup(e)
+	case *expr.Dynset:
+		h := w.at(e.SrcRegKey)
+		w.used()
+		// NFT_DYNSET_OP_ADD, _UPDATE and _DELETE.
+		w.say("%s @%s { %s }", [...]string{"add", "update", "delete"}[e.Operation%3], e.SetName, h.text())
 	case *expr.Immediate:
 		w.put(e.Register, held{value: e.Data, size: uint32(len(e.Data))})
 	case *expr.Verdict:

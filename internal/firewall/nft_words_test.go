@@ -53,6 +53,23 @@ func TestTextIsWhatNftTakes(t *testing.T) {
 		{"ip", "", "tcp option maxseg size set 1400", "tcp option maxseg size set 1400"},
 		{"ip", "", "dup to 10.0.0.9", "dup to 10.0.0.9"},
 		{"ip", "", "queue to 3", "queue to 3"},
+		{"ip", "", "ip protocol { tcp, udp } drop", "ip protocol { tcp, udp } drop"},
+		{"ip", "", "tcp dport != { 22, 80 } drop", "meta l4proto tcp tcp dport != { 22, 80 } drop"},
+		{"ip", "", "ct state vmap { established : accept, invalid : drop }", "ct state vmap { invalid : drop, established : accept }"},
+		{"ip", "", "ip saddr 10.0.0.1-10.0.0.9 drop", "ip saddr 10.0.0.1-10.0.0.9 drop"},
+		{"ip", "", "ip saddr @known drop", "ip saddr @known drop"},
+		{"ip", "", "ip saddr { 10.0.0.0/8, 192.168.1.0/24 } drop", "ip saddr { 10.0.0.0-10.255.255.255, 192.168.1.0-192.168.1.255 } drop"},
+		{"ip", "", "update @known { ip saddr }", "update @known { ip saddr }"},
+		{"ip", "", "ip dscp af11 drop", "@nh,8,8 & 0xfc == 0x28 drop"},
+		{"ip", "", "ip hdrlength 6 drop", "@nh,0,8 & 0xf == 0x6 drop"},
+		{"ip", "", "ip ttl < 5 drop", "ip ttl < 5 drop"},
+		{"ip", "", "tcp dport set 81", "meta l4proto tcp tcp dport set 81"},
+		{"ip", "", `log prefix "gone " drop`, `log prefix "gone " drop`},
+		{"ip", "", "@th,0,16 0x1234 drop", "th sport 4660 drop"},
+		{"ip6", "", "ip6 saddr fd00::/12 drop", "ip6 saddr fd00::/12 drop"},
+		{"ip6", "", "icmpv6 type nd-neighbor-solicit drop", "meta l4proto ipv6-icmp icmpv6 type 135 drop"},
+		{"ip6", "", "exthdr frag exists drop", "exthdr frag exists drop"},
+		{"bridge", "", "vlan id 5 drop", "ether type vlan @ll,112,16 & 0xfff == 0x5 drop"},
 		{"ip", "", "iif lo drop", `iif "lo" drop`},
 		{"ip", "type nat hook postrouting priority 100;", "snat to 10.0.0.1-10.0.0.5", "snat to 10.0.0.1-10.0.0.5"},
 		{"ip", "type nat hook prerouting priority 100;", "dnat to numgen inc mod 2 map { 0 : 10.0.0.1, 1 : 10.0.0.2 }", "dnat to numgen inc mod 2 map { 0 : 10.0.0.1, 1 : 10.0.0.2 }"},
@@ -69,23 +86,32 @@ func TestTextIsWhatNftTakes(t *testing.T) {
 			if hook == "" {
 				hook = "type filter hook prerouting priority 0;"
 			}
-			type_ := func(rule string) string {
-				var out []byte
+			nft := func(words string) (out string) {
 				require.NoError(t, n.Do(func() error {
-					out, _ = exec.Command("nft", "table "+test.family+" t { chain c { "+hook+" }; }; flush chain "+test.family+" t c; add rule "+test.family+" t c "+rule).CombinedOutput()
+					raw, _ := exec.Command("nft", words).CombinedOutput()
+					out = string(raw)
 					return nil
 				}))
-				if len(out) > 0 {
+				return out
+			}
+			// text is that of a rule, and how nft itself lists it.
+			text := func(rule string) (ours, theirs string) {
+				at := test.family + " t c"
+				require.Empty(t, nft("table "+test.family+" t { set known { type ipv4_addr; flags dynamic; }; chain c { "+hook+" }; }; flush chain "+at))
+				if out := nft("add rule " + at + " " + rule); out != "" {
 					t.Skipf("this nft or kernel does not take the rule: %s", out)
 				}
 				all, err := open(t, NFTables, n).List()
 				require.NoError(t, err)
 				require.Len(t, all, 1)
-				_, text, _ := strings.Cut(all[0].Text, ": ")
-				return text
+				_, ours, _ = strings.Cut(all[0].Text, ": ")
+				return ours, nft("list chain " + at)
 			}
-			require.Equal(t, test.want, type_(test.typed))
-			require.Equal(t, test.want, type_(test.want), "typed again")
+			first, listed := text(test.typed)
+			require.Equal(t, test.want, first)
+			again, listedAgain := text(first)
+			require.Equal(t, first, again, "typed again")
+			require.Equal(t, listed, listedAgain, "what nft lists of it")
 		})
 	}
 }
