@@ -1,6 +1,7 @@
 package assert_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -84,6 +85,47 @@ func TestFurtherFaultsAreExplained(t *testing.T) {
 		}, func(tb testing.TB, c *harness.Node) {
 			assert.Reachable(tb, c, "udp:10.0.2.2:54", assert.Within(50*time.Millisecond))
 		}, []string{"the UDP datagram ended in server: dropped by the stack (the socket's buffer is full); last seen entering server:eth0", "UdpRcvbufErrors moved"}},
+		{"a listener is bound to another device", nil, func(_, _, s *harness.Node) {
+			listen(s, func(fd int) error { return unix.BindToDevice(fd, "lo") })
+		}, func(tb testing.TB, c *harness.Node) { assert.Reachable(tb, c, "tcp:10.0.2.2:80") },
+			[]string{"the TCP SYN ended in server: refused; last seen entering server:eth0", "server: the socket on 0.0.0.0:80 is bound to lo (SO_BINDTODEVICE), and it came in by eth0"}},
+		{"a listener wants packets of neighbours only", nil, func(_, _, s *harness.Node) {
+			listen(s, func(fd int) error { return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MINTTL, 64) })
+		}, func(tb testing.TB, c *harness.Node) { assert.Reachable(tb, c, "tcp:10.0.2.2:80") },
+			[]string{"the TCP SYN ended in server: dropped by the stack (TcpExtTCPMinTTLDrop); last seen entering server:eth0"}},
+		{"a mark by a port leads a connection astray", []string{"nft", "ip"}, func(_, r, s *harness.Node) {
+			s.Serve("tcp", ":80")
+			r.Run("ip", "route", "add", "default", "via", "10.0.1.9", "table", "100")
+			r.AddRoutingRule(harness.RoutingRule{Priority: 100, Mark: 2, Table: 100})
+			r.Run("nft", "table ip n { chain c { type filter hook prerouting priority -150; tcp dport 80 counter meta mark set 2; }; }")
+		}, func(tb testing.TB, c *harness.Node) { assert.Reachable(tb, c, "tcp:10.0.2.2:80") },
+			[]string{"the ARP request ended in client: neighbour unreachable; last seen entering client:eth0", "nobody on the link of router:left has 10.0.1.9", "tcp dport 80 meta mark set 0x2 set the mark, and counted 1"}},
+		{"a mark that connection tracking remembers leads answers astray", []string{"nft", "ip"}, func(_, r, _ *harness.Node) {
+			r.Run("ip", "route", "add", "default", "via", "10.0.2.9", "table", "100")
+			r.AddRoutingRule(harness.RoutingRule{Priority: 100, Mark: 2, Table: 100})
+			r.Run("nft", "table ip n { chain c { type filter hook prerouting priority -150; ct direction original ct mark set 2; ct direction reply counter meta mark set ct mark; }; }")
+		}, func(tb testing.TB, c *harness.Node) { assert.Reachable(tb, c, "10.0.2.2") },
+			[]string{"the ARP request ended in server: neighbour unreachable", "meta mark set ct mark sets the mark, and counted 1: to what is known by the way that the packet took", "the echo reply waited for it in router"}},
+		{"a map of verdicts passed it on", []string{"nft"}, func(_, r, s *harness.Node) {
+			r.Run("nft", "table ip n { chain c { type filter hook forward priority 0; counter ct state vmap { established : accept, invalid : drop }; }; }")
+			s.Drop(harness.Filter{Hook: harness.Input, Protocol: "icmp"})
+		}, func(tb testing.TB, c *harness.Node) { assert.Reachable(tb, c, "10.0.2.2") },
+			[]string{"the echo request ended in server: filtered in (input); last seen entering server:eth0"}},
+		{"a map of verdicts drops it", []string{"nft"}, func(_, r, _ *harness.Node) {
+			r.Run("nft", "table ip n { chain c { type filter hook forward priority 0; counter icmp type vmap { echo-request : drop, echo-reply : accept }; }; }")
+		}, func(tb testing.TB, c *harness.Node) { assert.Reachable(tb, c, "10.0.2.2") },
+			[]string{"the echo request ended in router: filtered out (forward); last seen entering router:left", "icmp type vmap { 0 : accept, 8 : drop } counted 1, and drops some"}},
+		{"a copy goes elsewhere, and the target filters", []string{"nft"}, func(_, r, s *harness.Node) {
+			r.Run("nft", "table netdev n { chain c { type filter hook ingress device left priority 0; ip protocol icmp counter dup to right; }; }")
+			s.Drop(harness.Filter{Hook: harness.Input, Protocol: "icmp"})
+		}, func(tb testing.TB, c *harness.Node) { assert.Reachable(tb, c, "10.0.2.2") },
+			[]string{"the echo request ended in server: filtered in (input); last seen entering server:eth0"}},
+		{"packets are handed to a program that is not there", []string{"iptables-nft"}, func(_, r, _ *harness.Node) {
+			if out, err := r.Command("iptables-nft", "-A", "FORWARD", "-j", "NFQUEUE", "--queue-num", "3").CombinedOutput(); err != nil {
+				r.Lab().Skipf("this kernel's packet filter has no NFQUEUE: %s", out)
+			}
+		}, func(tb testing.TB, c *harness.Node) { assert.Reachable(tb, c, "10.0.2.2") },
+			[]string{"the echo request ended in router: filtered out (forward); last seen entering router:left", "hands packets to a program (NFQUEUE)"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -97,6 +139,9 @@ func TestFurtherFaultsAreExplained(t *testing.T) {
 			})
 			for _, want := range test.want {
 				testify.Contains(t, text, want)
+			}
+			if strings.Contains(test.want[0], "filtered in") {
+				testify.NotContains(t, text, "router:", "it is innocent")
 			}
 		})
 	}
@@ -115,5 +160,24 @@ func datagrams(n *harness.Node, set func(fd int) error) {
 			return err
 		}
 		return set(fd)
+	}))
+}
+
+// listen opens a socket of TCP that listens on port 80, changed by set.
+func listen(n *harness.Node, set func(fd int) error) {
+	tb := n.Lab().TB
+	require.NoError(tb, n.Do(func() error {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		tb.Cleanup(func() { _ = unix.Close(fd) })
+		if err = set(fd); err == nil {
+			err = unix.Bind(fd, &unix.SockaddrInet4{Port: 80})
+		}
+		if err == nil {
+			err = unix.Listen(fd, 5)
+		}
+		return err
 	}))
 }

@@ -17,7 +17,11 @@ func (r *reasoner) detours(v Verdict) {
 	flights := r.flights(v)
 	for _, f := range flights {
 		r.rewrittenOnTheWay(f)
-		r.diverted(f)
+		if v.End == Accepted || v.End == WrongHost {
+			r.diverted(f) // a copy too, which nobody has asked for
+		} else {
+			r.diverted(r.original(f))
+		}
 		switch {
 		case v.End == TTLExceeded:
 			r.changes(f, "ttl set", "hoplimit set", "-j TTL", "-j HL")
@@ -335,6 +339,11 @@ func (r *reasoner) divert(n *Node, from, to, how string) {
 		for _, f := range n.link(device).Filters {
 			r.aside = append(r.aside, fmt.Sprintf("%s: the filter of traffic control at %s:%s says so: %s", text, n.Name, device, f))
 			return
+		}
+	}
+	for _, device := range []string{from, to} {
+		if ways := n.link(device).Control; len(ways) > 0 {
+			text += fmt.Sprintf("; filters of traffic control hang at %s:%s (%s)", n.Name, device, strings.Join(ways, ", "))
 		}
 	}
 	r.aside = append(r.aside, text)

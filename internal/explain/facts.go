@@ -315,6 +315,12 @@ func (r *Rule) met(hooks []string) bool {
 	return false
 }
 
+// queues tells whether the rule hands packets to a program, and has no way on for
+// them where there is none.
+func (r Rule) queues() bool {
+	return (strings.Contains(r.Text, " queue ") || strings.Contains(r.Text, "-j NFQUEUE")) && !strings.Contains(r.Text, "bypass")
+}
+
 // maps tells whether the rule has a verdict for each of several values: that it
 // counted a packet does not say which it was then.
 func (r Rule) maps() bool { return strings.Contains(r.Text, " vmap ") }
@@ -322,7 +328,7 @@ func (r Rule) maps() bool { return strings.Contains(r.Text, " vmap ") }
 // drops tells whether the rule ends a packet's way.
 func (r Rule) drops() bool {
 	t := strings.ToLower(r.Text)
-	return strings.HasSuffix(t, " drop") || strings.Contains(t, " drop ") || strings.Contains(t, "reject")
+	return strings.HasSuffix(t, " drop") || strings.Contains(t, " drop ") || strings.Contains(t, "reject") || r.queues()
 }
 
 // solicitations tells whether the rule is about questions for neighbours only.

@@ -99,7 +99,7 @@ func (r *reasoner) mark(n *Node, q Query) (mark uint32, by string, doubtful bool
 	}
 	for _, rule := range n.Rules {
 		change, known := rule.setsMark()
-		if change == nil && !known || !rule.met(hooks) || rule.Counted && rule.Moved == 0 || !rule.applies(&capture.Packet{Interface: q.In}) {
+		if change == nil && !known || !rule.met(hooks) || rule.Counted && rule.Moved == 0 || !rule.takes(q.In) {
 			continue
 		}
 		switch {

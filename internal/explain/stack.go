@@ -267,9 +267,18 @@ func (r *reasoner) local(v *Verdict, n *Node, p *capture.Packet, to netip.Addr, 
 		r.unsaid(v, n)
 		return
 	}
+	if counter := n.unwanted(); counter != "" {
+		v.End, v.Detail = DroppedByStack, counter
+		v.cause("%s: the counter %s moved by %d", n.Name, counter, n.Moved[counter])
+		return
+	}
 	// The request was taken; the answer is what is missing.
 	answer := r.unsent(n.Name, r.answerName(n), p.Src, to, p)
 	if answer.Packet == r.answerName(n) && answer.End == DroppedByStack && answer.Detail == "" {
+		if d, ok := r.dropped(v); ok && !d.unspecified() {
+			v.End, v.Detail = DroppedByStack, "the kernel says "+d.Reason
+			return
+		}
 		v.End = Accepted
 		v.cause("%s took it, and made no answer", n.Name)
 		return
@@ -447,6 +456,8 @@ func (v *Verdict) filtered(end End, n *Node, rule Rule) {
 	switch {
 	case rule.policy():
 		v.cause("%s: the policy %s", n.Name, rule.Text)
+	case rule.queues():
+		v.cause("%s: the rule %s hands packets to a program (NFQUEUE), and drops them where nobody takes them", n.Name, rule.Text)
 	case rule.Counted && rule.maps():
 		v.cause("%s: the rule %s counted %d, and drops some", n.Name, rule.Text, rule.Moved)
 	case rule.Counted:
