@@ -149,35 +149,28 @@ func TestFurtherFaultsAreExplained(t *testing.T) {
 
 // datagrams opens a socket of UDP on port 54 that nobody reads, and changes it by set.
 func datagrams(n *harness.Node, set func(fd int) error) {
-	tb := n.Lab().TB
-	require.NoError(tb, n.Do(func() error {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			return err
-		}
-		tb.Cleanup(func() { _ = unix.Close(fd) })
-		if err := unix.Bind(fd, &unix.SockaddrInet4{Port: 54}); err != nil {
-			return err
-		}
-		return set(fd)
-	}))
+	socket(n, unix.SOCK_DGRAM, func(fd int) error { return unix.Bind(fd, &unix.SockaddrInet4{Port: 54}) }, set)
 }
 
 // listen opens a socket of TCP that listens on port 80, changed by set.
 func listen(n *harness.Node, set func(fd int) error) {
+	socket(n, unix.SOCK_STREAM, set, func(fd int) error { return unix.Bind(fd, &unix.SockaddrInet4{Port: 80}) }, func(fd int) error { return unix.Listen(fd, 5) })
+}
+
+// socket opens a socket of IPv4, and does with it one thing after the other.
+func socket(n *harness.Node, kind int, steps ...func(fd int) error) {
 	tb := n.Lab().TB
 	require.NoError(tb, n.Do(func() error {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		fd, err := unix.Socket(unix.AF_INET, kind|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			return err
 		}
 		tb.Cleanup(func() { _ = unix.Close(fd) })
-		if err = set(fd); err == nil {
-			err = unix.Bind(fd, &unix.SockaddrInet4{Port: 80})
+		for _, do := range steps {
+			if err := do(fd); err != nil {
+				return err
+			}
 		}
-		if err == nil {
-			err = unix.Listen(fd, 5)
-		}
-		return err
+		return nil
 	}))
 }
