@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/netrig/netrig/internal/explain"
+	"github.com/netrig/netrig/internal/link"
 	"github.com/netrig/netrig/internal/try"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -311,11 +312,16 @@ func (n *Node) forwardingFacts() []explain.Forwarding {
 // policyFacts are the rules of policy routing that somebody has added.
 func (n *Node) policyFacts() []explain.PolicyRule {
 	var all []explain.PolicyRule
-	for _, e := range n.RoutingRules() {
-		if e.Type == "" && (e.Priority == 0 || e.Priority >= 32766) && e.Mask == 0 {
+	list, err := n.raw.RoutingRules()
+	n.must(err, "list the routing rules")
+	for _, r := range list {
+		e := routingRuleEntry(r)
+		if e.Type == "" && (e.Priority == 0 || e.Priority >= 32766) && e.Mask == 0 && e.Other == "" {
 			continue
 		}
-		p := explain.PolicyRule{Text: e.String(), IPv6: e.IPv6, Not: e.Not, Mark: e.Mark, Mask: e.Mask, In: e.In, Type: e.Type}
+		p := explain.PolicyRule{Text: e.String(), IPv6: e.IPv6, Not: e.Not, Mark: e.Mark, Mask: e.Mask, In: e.In, Type: e.Type,
+			Protocol: r.Protocol, SourcePorts: explain.PortRange(r.SourcePorts), Ports: explain.PortRange(r.Ports),
+		}
 		p.From, _ = netip.ParsePrefix(e.From)
 		p.To, _ = netip.ParsePrefix(e.To)
 		all = append(all, p)
@@ -418,7 +424,15 @@ func (n *Node) lookUp(q explain.Query) explain.Route {
 			options.IifIndex = index
 		}
 	}
-	found, err := n.route.RouteGetWithOptions(q.To.AsSlice(), options)
+	var found []netlink.Route
+	var err error
+	if q.Protocol == 0 {
+		found, err = n.route.RouteGetWithOptions(q.To.AsSlice(), options)
+	} else {
+		var r netlink.Route
+		r, err = n.raw.LookUp(link.Flow{To: q.To, From: q.From, In: options.IifIndex, Mark: q.Mark, Protocol: q.Protocol, SourcePort: q.SourcePort, DestinationPort: q.Port})
+		found = []netlink.Route{r}
+	}
 	var errno unix.Errno
 	switch {
 	case errors.As(err, &errno):

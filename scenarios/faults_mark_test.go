@@ -97,6 +97,34 @@ func markFaults(f family) []*fault {
 			packet: "echo request", node: "router", end: "null routed (blackhole route)", seen: entering("router:veth1", ttl64), cause: "-j MARK --set-xmark 0x2/0xffffffff set the mark, and counted 1",
 		},
 		{
+			name: "a rule of policy routing discards by the protocol", in: "Router", at: "forwarding",
+			plant:  func(l *planted) { l.rule("router", f, "ipproto", f.either("icmp", "ipv6-icmp"), "blackhole") },
+			packet: "echo request", node: "router", end: "null routed (blackhole route)", seen: entering("router:veth1", ttl64), cause: "ipproto " + f.either("icmp", "ipv6-icmp") + " blackhole selects it",
+		},
+		{
+			name: "a rule of policy routing leads a port astray", in: "Masquerade", at: "pinged",
+			plant: func(l *planted) {
+				l.run("gateway", "ip", ip, "route", "add", "default", "via", f.addr(1, 9), "table", "100")
+				l.rule("gateway", f, "ipproto", "tcp", "dport", "80", "lookup", "100")
+			},
+			packet: f.ask(), node: "client", end: "neighbour unreachable", seen: entering("client:eth0", f.neighborTTL()), cause: "ipproto tcp dport 80 lookup 100 selects it", about: []string{"gateway"},
+		},
+		{
+			name: "the sender's rule of policy routing refuses a port", in: "Masquerade", at: "pinged",
+			plant:  func(l *planted) { l.rule("client", f, "ipproto", "tcp", "dport", "80-90", "unreachable") },
+			packet: "TCP SYN", node: "client", end: "null routed (unreachable route)", seen: "it never left client", cause: "ipproto tcp dport 80-90 unreachable selects it",
+		},
+		{
+			name: "the server's rule of policy routing loses its answers", in: "Masquerade", at: "pinged", reply: true,
+			plant:  func(l *planted) { l.rule("server", f, "ipproto", "tcp", "sport", "80", "blackhole") },
+			packet: "TCP SYN-ACK", node: "server", end: "null routed (blackhole route)", seen: never("server", "TCP SYN", "server:eth0", ttl63), cause: "ipproto tcp sport 80 blackhole selects it",
+		},
+		{
+			name: "a rule of policy routing about another port", in: "Masquerade", at: "pinged",
+			plant:  func(l *planted) { l.rule("gateway", f, "ipproto", "tcp", "dport", "81", "blackhole") },
+			passes: "nobody calls that port",
+		},
+		{
 			name: "a mark is well, and the target filters", in: "Router", at: "forwarding", programs: nft,
 			plant: func(l *planted) {
 				elsewhere(l, "router", two+f.either("/32", "/128"), "dev", "veth3")

@@ -29,9 +29,9 @@ func (r *reasoner) fromError(f, e *capture.Flight) Verdict {
 			r.aside = append(r.aside, fmt.Sprintf("%s: made %s out of %s: %s", n.Name, written, to, by))
 			to, translated = written, ""
 		}
-		way = r.way(n, Query{To: to, From: p.Src, In: p.Interface})
+		way = r.way(n, Query{To: to, From: p.Src, In: p.Interface}.of(p))
 	} else {
-		way = r.way(n, Query{To: to, From: f.First().Src})
+		way = r.way(n, Query{To: to, From: f.First().Src}.of(f.First()))
 	}
 	rule, rejected := n.dropRule("prerouting", "input", "forward", "output", "postrouting")
 	if rejected && strings.Contains(strings.ToLower(rule.Text), "reject") {

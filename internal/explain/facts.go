@@ -134,6 +134,9 @@ type Query struct {
 	To, From netip.Addr // From may be unset
 	In       string     // the interface that the packet came in by; "" for a packet of the node's own
 	Mark     uint32     `json:",omitempty"`
+	// Protocol and ports are asked for where rules select by them.
+	Protocol         uint8  `json:",omitempty"`
+	SourcePort, Port uint16 `json:",omitempty"`
 }
 
 // Route is the answer.

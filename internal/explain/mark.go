@@ -19,7 +19,44 @@ type PolicyRule struct {
 	From, To   netip.Prefix // invalid for any
 	In         string       `json:",omitempty"`
 	// Type is what the rule does instead of having a table looked up.
-	Type string `json:",omitempty"`
+	Type               string    `json:",omitempty"`
+	Protocol           uint8     `json:",omitempty"` // 0 for any
+	SourcePorts, Ports PortRange // zero for any
+}
+
+// PortRange is from one port to another.
+type PortRange struct{ First, Last uint16 }
+
+func (p PortRange) has(port uint16) bool {
+	return p == PortRange{} || p.First <= port && port <= p.Last
+}
+
+// byPorts tells whether the rule looks at the protocol or the ports of a packet.
+func (p PolicyRule) byPorts() bool {
+	return p.Protocol != 0 || p.SourcePorts != PortRange{} || p.Ports != PortRange{}
+}
+
+// flow is the question for the request, without addresses.
+func (r *reasoner) flow() Query {
+	protocol := map[string]uint8{"tcp": 6, "udp": udp, "icmp": 1}[r.Network]
+	if protocol == 1 && r.Target.Is6() {
+		protocol = 58
+	}
+	return Query{Protocol: protocol, Port: r.Port}
+}
+
+// of is the question for a packet of that protocol and those ports.
+func (q Query) of(p *capture.Packet) Query {
+	if p != nil {
+		q.Protocol, q.SourcePort, q.Port = p.Protocol, p.SrcPort, p.DstPort
+	}
+	return q
+}
+
+// answering is the question for the answer to a packet.
+func (q Query) answering(p *capture.Packet) Query {
+	q.Protocol, q.SourcePort, q.Port = p.Protocol, p.DstPort, p.SrcPort
+	return q
 }
 
 // refusing tells whether a rule of policy routing makes addresses unreachable, which
@@ -33,7 +70,8 @@ func (p PolicyRule) byMark() bool { return p.Mask != 0 }
 
 // selects tells whether the rule is about such packets.
 func (p PolicyRule) selects(q Query) bool {
-	is := q.Mark&p.Mask == p.Mark && (!p.From.IsValid() || p.From.Contains(q.From)) && (!p.To.IsValid() || p.To.Contains(q.To)) && (p.In == "" || p.In == q.In)
+	is := q.Mark&p.Mask == p.Mark && (!p.From.IsValid() || p.From.Contains(q.From)) && (!p.To.IsValid() || p.To.Contains(q.To)) && (p.In == "" || p.In == q.In) &&
+		(p.Protocol == 0 || p.Protocol == q.Protocol) && p.SourcePorts.has(q.SourcePort) && p.Ports.has(q.Port)
 	return is != p.Not && p.IPv6 == q.To.Is6()
 }
 
@@ -41,7 +79,23 @@ func (p PolicyRule) selects(q Query) bool {
 // there, where rules of policy routing look at marks. Where that is not known, the
 // packets tell, and what can't be told is said.
 func (r *reasoner) way(n *Node, q Query) Route {
+	flow := q
+	q.Protocol, q.SourcePort, q.Port = 0, 0, 0
 	plain := r.route(n.Name, q)
+	if slices.ContainsFunc(n.Policy, PolicyRule.byPorts) && flow.asked() {
+		q = flow
+		if other := r.route(n.Name, q); other.String() != plain.String() {
+			text := fmt.Sprintf("%s: its protocol or ports led it by another route: %s", n.Name, other)
+			for _, p := range n.Policy {
+				if p.byPorts() && p.selects(q) {
+					text += "; the rule " + p.Text + " selects it"
+					break
+				}
+			}
+			r.aside = append(r.aside, text)
+			plain = other
+		}
+	}
 	var rules []PolicyRule
 	for _, p := range n.Policy {
 		if p.byMark() && p.IPv6 == q.To.Is6() {
@@ -71,6 +125,13 @@ func (r *reasoner) way(n *Node, q Query) Route {
 		}
 	}
 	return plain
+}
+
+// asked tells whether the kernel can be asked about such a protocol
+// (rtm_getroute_parse_ip_proto).
+func (q Query) asked() bool {
+	const icmp, tcp, icmp6 = 1, 6, 58
+	return q.Protocol == tcp || q.Protocol == udp || q.Protocol == icmp && q.To.Is4() || q.Protocol == icmp6 && q.To.Is6()
 }
 
 // tookMarked says why a packet took another route than it would have without its
@@ -182,7 +243,7 @@ func (r *reasoner) marked(f *capture.Flight, v Verdict) {
 		} else if n.withAddress(out.Src) == nil {
 			continue
 		}
-		if r.way(n, q); v.End != Loop {
+		if r.way(n, q.of(out)); v.End != Loop {
 			return
 		}
 	}

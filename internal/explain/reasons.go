@@ -30,6 +30,9 @@ func (r *reasoner) reasons(v Verdict) []string {
 		if l.Query.Mark != 0 {
 			from += fmt.Sprintf(" with mark 0x%x", l.Query.Mark)
 		}
+		if l.Query.Protocol != 0 {
+			from += fmt.Sprintf(" of protocol %d port %d", l.Query.Protocol, l.Query.Port)
+		}
 		say("route to %s%s: %s", l.Query.To, from, l.Route)
 	}
 	for _, e := range n.Neighbors {

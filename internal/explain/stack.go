@@ -36,7 +36,7 @@ func (r *reasoner) inStack(v *Verdict, p *capture.Packet, isReply bool) {
 		r.aside = append(r.aside, fmt.Sprintf("%s: made %s out of %s: %s", n.Name, written, to, by))
 		to, translated = written, ""
 	}
-	way := r.way(n, Query{To: to, From: p.Src, In: p.Interface})
+	way := r.way(n, Query{To: to, From: p.Src, In: p.Interface}.of(p))
 	local := n.withAddress(to) != nil || way.Type == "local"
 	if r.spoofed(v, n, p, way) || loopback(v, n, to, p.Interface) {
 		return
@@ -371,9 +371,16 @@ func loopback(v *Verdict, n *Node, to netip.Addr, in string) bool {
 func (r *reasoner) unsent(node, what string, to, from netip.Addr, before *capture.Packet) Verdict {
 	n := r.Node(node)
 	v := Verdict{Packet: what, Node: node, Before: before}
-	way := r.way(n, Query{To: to, From: from})
+	flow := r.flow()
+	if before != nil {
+		flow = flow.answering(before)
+	}
+	flow.To = to
+	without := flow
+	flow.From = from
+	way := r.way(n, flow)
 	if !from.IsValid() || before == nil && way.Error != "" {
-		way = r.way(n, Query{To: to})
+		way = r.way(n, without)
 	}
 	switch {
 	case r.refusedByRoute(&v, n, to, way):
