@@ -29,6 +29,7 @@ type Case struct {
 type reasoner struct {
 	Case
 	*Facts
+	answering bool // it has been asked for the way of an answer
 	// aside is what goes with the cause, wherever the packet ended.
 	aside []string
 }

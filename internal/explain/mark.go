@@ -273,6 +273,9 @@ func (r Rule) setsMark() (change func(uint32) uint32, sets bool) {
 		return nil, false
 	}
 	words := strings.Fields(rest)
+	if len(words) == 0 {
+		return nil, true
+	}
 	if v, err := strconv.ParseUint(words[0], 0, 32); err == nil {
 		return func(uint32) uint32 { return uint32(v) }, true
 	}

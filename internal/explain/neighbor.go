@@ -280,7 +280,8 @@ func (r *reasoner) asked(v *Verdict, p *capture.Packet) {
 		return
 	}
 	// An advertisement is a packet of IPv6, and may be sent by a route.
-	if p.ND != nil && own != nil && p.Src.IsValid() {
+	if p.ND != nil && own != nil && p.Src.IsValid() && !r.answering {
+		r.answering = true // the question for that gateway ends the same way, at most
 		if way := r.way(n, Query{To: p.Src, From: target}); way.Gateway.IsValid() && r.unresolved(v, n, way.Gateway, way.Device) {
 			return
 		}

@@ -339,7 +339,9 @@ func (w *writer) last() string {
 func (w *writer) decide(field string, value []byte) {
 	switch field {
 	case "meta nfproto":
-		w.family = value[0]
+		if len(value) == 1 {
+			w.family = value[0]
+		}
 	case "meta protocol", "ether type", "vlan type":
 		if families := map[string]byte{"0800": unix.NFPROTO_IPV4, "86dd": unix.NFPROTO_IPV6, "0806": unix.NFPROTO_ARP}; len(value) == 2 {
 			w.family = families[fmt.Sprintf("%x", value)]
