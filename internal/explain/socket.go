@@ -38,6 +38,8 @@ func (l Listener) String() string {
 // choosy says why a socket at the right port did not take a packet: it is bound to
 // another device, or connected to somebody else.
 func (r *reasoner) choosy(v *Verdict, n *Node, l Listener) {
+	// A socket of IPv6 that takes IPv4 too has its addresses in the form of IPv6.
+	l.Addr, l.Peer = netip.AddrPortFrom(l.Addr.Addr().Unmap(), l.Addr.Port()), netip.AddrPortFrom(l.Peer.Addr().Unmap(), l.Peer.Port())
 	p := v.Seen
 	if p == nil || l.Addr.Port() != p.DstPort || !l.Addr.Addr().IsUnspecified() && l.Addr.Addr() != p.Dst {
 		return
