@@ -118,7 +118,7 @@ func sameEnd(a, b *capture.Flight) bool {
 func (e *Exchange) asCase() explain.Case {
 	t := e.probe.target
 	return explain.Case{
-		From: e.From.Name(), Target: t.addr.WithZone(""), Port: t.port, Network: t.network, Source: e.probe.source,
+		From: e.From.Name(), Target: t.addr.WithZone(""), Port: t.port, Network: t.network, Source: e.probe.source, Mark: e.probe.mark,
 		Request: e.Request, Reply: e.Reply, Window: e.Window, Errno: e.errno, Answered: e.reached(),
 	}
 }

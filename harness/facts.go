@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/netrig/netrig/internal/explain"
+	"github.com/netrig/netrig/internal/link"
 	"github.com/netrig/netrig/internal/try"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -25,6 +26,7 @@ type Tally struct {
 func (n *Node) tally(ask func(what string, q func(n *Node))) (counters Counters, rules []RuleEntry) {
 	ask("counters", func(n *Node) { counters = n.Counters() })
 	ask("what interfaces dropped", func(n *Node) { n.addLosses(counters) })
+	ask("counters of IPsec", func(n *Node) { n.addIPsec(counters) })
 	ask("packet filter", func(n *Node) { rules = n.Rules() })
 	return counters, rules
 }
@@ -50,11 +52,15 @@ func (l *Lab) Facts() (*explain.Facts, *Tally) {
 				told.Routes = append(told.Routes, r.String())
 			}
 		})
+		ask("routing rules", func(n *Node) { told.Policy = n.policyFacts() })
 		ask("forwarding databases", func(n *Node) { told.Forwarding = n.forwardingFacts() })
 		ask("sysctls", func(n *Node) { n.sysctlFacts(told) })
 		counters, rules := n.tally(ask)
 		if len(rules) > 0 { // without, nothing tracks connections
 			ask("tracked connections", func(n *Node) { told.Conntrack = n.conntrackFacts() })
+		}
+		if hasIPsec(counters) {
+			ask("policies of IPsec", func(n *Node) { told.IPsec = n.ipsecFacts() })
 		}
 		told.Counters, told.Moved = counters, counters.Since(nil)
 		told.Rules = ruleFacts(nil, rules)
@@ -209,7 +215,7 @@ func (n *Node) linkFacts() []explain.Link {
 			}
 		}
 		if qdisc[i.Index] {
-			e.Control = n.controlled(index[i.Index])
+			e.Control, e.Filters = n.controlled(index[i.Index], names)
 		}
 		all = append(all, e)
 	}
@@ -217,9 +223,8 @@ func (n *Node) linkFacts() []explain.Link {
 }
 
 // controlled are the ways of an interface at which filters of traffic control
-// hang.
-func (n *Node) controlled(l netlink.Link) []string {
-	var ways []string
+// hang, and those filters that change packets or send them elsewhere.
+func (n *Node) controlled(l netlink.Link, names map[int]string) (ways, filters []string) {
 	for _, way := range []struct {
 		name   string
 		parent uint32
@@ -229,8 +234,51 @@ func (n *Node) controlled(l netlink.Link) []string {
 		if len(list) > 0 {
 			ways = append(ways, way.name)
 		}
+		for _, f := range list {
+			for _, a := range actionsOf(f) {
+				if text := actionText(a, names); text != "" {
+					filters = append(filters, way.name+" "+f.Type()+" action "+text)
+				}
+			}
+		}
 	}
-	return ways
+	return ways, filters
+}
+
+func actionsOf(f netlink.Filter) []netlink.Action {
+	switch f := f.(type) {
+	case *netlink.U32:
+		return f.Actions
+	case *netlink.MatchAll:
+		return f.Actions
+	case *netlink.Flower:
+		return f.Actions
+	case *netlink.FwFilter:
+		return nil // the library does not read them
+	}
+	return nil
+}
+
+// actionText is an action as tc(8) prints it, "" for one that neither changes a
+// packet nor sends it elsewhere.
+func actionText(a netlink.Action, names map[int]string) string {
+	switch a := a.(type) {
+	case *netlink.MirredAction:
+		// TCA_EGRESS_REDIR and so on of include/uapi/linux/tc_act/tc_mirred.h.
+		words := map[netlink.MirredAct]string{1: "egress redirect", 2: "egress mirror", 3: "ingress redirect", 4: "ingress mirror"}
+		return "mirred " + words[a.MirredAction] + " dev " + names[a.Ifindex]
+	case *netlink.SkbEditAction:
+		if a.Mark != nil {
+			return fmt.Sprintf("skbedit mark 0x%x", *a.Mark)
+		}
+	case *netlink.PeditAction:
+		return "pedit"
+	case *netlink.VlanAction:
+		return "vlan"
+	case *netlink.TunnelKeyAction:
+		return "tunnel_key"
+	}
+	return ""
 }
 
 // portVLANs are the VLANs that pass a bridge port.
@@ -256,6 +304,26 @@ func (n *Node) forwardingFacts() []explain.Forwarding {
 	var all []explain.Forwarding
 	for _, e := range n.ForwardingDatabase() {
 		all = append(all, explain.Forwarding{MAC: e.MAC.String(), Interface: e.Interface, Bridge: e.Bridge, Permanent: e.Permanent})
+	}
+	return all
+}
+
+// policyFacts are the rules of policy routing that somebody has added.
+func (n *Node) policyFacts() []explain.PolicyRule {
+	var all []explain.PolicyRule
+	list, err := n.raw.RoutingRules()
+	n.must(err, "list the routing rules")
+	for _, r := range list {
+		e := routingRuleEntry(r)
+		if e.Type == "" && (e.Priority == 0 || e.Priority >= 32766) && e.Mask == 0 && e.Other == "" {
+			continue
+		}
+		p := explain.PolicyRule{Text: e.String(), IPv6: e.IPv6, Not: e.Not, Mark: e.Mark, Mask: e.Mask, In: e.In, Type: e.Type,
+			Protocol: r.Protocol, SourcePorts: explain.PortRange(r.SourcePorts), Ports: explain.PortRange(r.Ports),
+		}
+		p.From, _ = netip.ParsePrefix(e.From)
+		p.To, _ = netip.ParsePrefix(e.To)
+		all = append(all, p)
 	}
 	return all
 }
@@ -297,8 +365,12 @@ var (
 	switches = []string{
 		"ipv4/ip_forward", "ipv4/icmp_echo_ignore_all", "ipv6/icmp/echo_ignore_all", "ipv6/conf/all/forwarding",
 		"bridge/bridge-nf-call-iptables", "bridge/bridge-nf-call-ip6tables", "bridge/bridge-nf-call-arptables",
+		"ipv4/ipfrag_high_thresh", "ipv6/ip6frag_high_thresh", "netfilter/nf_conntrack_frag6_high_thresh",
 	}
-	interfaceSwitches = []string{"ipv4/conf/%s/forwarding", "ipv4/conf/%s/rp_filter", "ipv4/conf/%s/arp_ignore", "ipv4/conf/%s/arp_filter", "ipv4/conf/%s/accept_local", "ipv4/conf/%s/route_localnet", "ipv6/conf/%s/disable_ipv6"}
+	interfaceSwitches = []string{"ipv4/conf/%s/forwarding", "ipv4/conf/%s/rp_filter", "ipv4/conf/%s/arp_ignore", "ipv4/conf/%s/arp_filter", "ipv4/conf/%s/accept_local", "ipv4/conf/%s/route_localnet", "ipv6/conf/%s/disable_ipv6",
+		// What RTM_GETNEIGHTBL tells of an interface's timers, and no more than is
+		// asked of it.
+		"ipv4/neigh/%s/mcast_solicit", "ipv4/neigh/%s/app_solicit", "ipv6/neigh/%s/mcast_solicit", "ipv6/neigh/%s/app_solicit"}
 )
 
 func (n *Node) sysctlFacts(told *explain.Node) {
@@ -339,7 +411,7 @@ func redirected(r netlink.Route) bool {
 // lookUp asks the kernel for a route, as for a packet of the node's own or one
 // that came in.
 func (n *Node) lookUp(q explain.Query) explain.Route {
-	options := &netlink.RouteGetOptions{}
+	options := &netlink.RouteGetOptions{Mark: q.Mark}
 	if q.From.IsValid() {
 		options.SrcAddr = q.From.AsSlice()
 	}
@@ -352,7 +424,15 @@ func (n *Node) lookUp(q explain.Query) explain.Route {
 			options.IifIndex = index
 		}
 	}
-	found, err := n.route.RouteGetWithOptions(q.To.AsSlice(), options)
+	var found []netlink.Route
+	var err error
+	if q.Protocol == 0 {
+		found, err = n.route.RouteGetWithOptions(q.To.AsSlice(), options)
+	} else {
+		var r netlink.Route
+		r, err = n.raw.LookUp(link.Flow{To: q.To, From: q.From, In: options.IifIndex, Mark: q.Mark, Protocol: q.Protocol, SourcePort: q.SourcePort, DestinationPort: q.Port})
+		found = []netlink.Route{r}
+	}
 	var errno unix.Errno
 	switch {
 	case errors.As(err, &errno):

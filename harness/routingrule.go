@@ -41,13 +41,22 @@ type RoutingRule struct {
 type RoutingRuleEntry struct {
 	RoutingRule
 	IPv6 bool
+	// Other are the selectors that a RoutingRule has no field for, as ip-rule(8)
+	// prints them: "ipproto tcp dport 80". Empty for none.
+	Other string
 }
+
+// String writes the rule as ip-rule(8) does, with what it selects by besides the
+// fields of RoutingRule.
+func (e RoutingRuleEntry) String() string { return e.text(e.Other) }
 
 // defaultMask is the mask of a mark without one: all of it.
 const defaultMask = 0xffffffff
 
 // String writes the rule as ip-rule(8) does: "100: from 192.168.1.0/24 lookup 10".
-func (r RoutingRule) String() string {
+func (r RoutingRule) String() string { return r.text("") }
+
+func (r RoutingRule) text(other string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d: ", r.Priority)
 	if r.Not {
@@ -68,6 +77,9 @@ func (r RoutingRule) String() string {
 	}
 	if r.Out != "" {
 		b.WriteString(" oif " + r.Out)
+	}
+	if other != "" {
+		b.WriteString(" " + other)
 	}
 	if r.Type != "" {
 		return b.String() + " " + r.Type
@@ -209,7 +221,7 @@ func (n *Node) RoutingRules() []RoutingRuleEntry {
 }
 
 func routingRuleEntry(r link.RoutingRule) RoutingRuleEntry {
-	e := RoutingRuleEntry{IPv6: r.Family == unix.AF_INET6, RoutingRule: RoutingRule{
+	e := RoutingRuleEntry{IPv6: r.Family == unix.AF_INET6, Other: otherSelectors(r), RoutingRule: RoutingRule{
 		Priority: int(r.Priority), Not: r.Not, In: r.In, Out: r.Out, Mark: r.Mark, Mask: r.Mask, Table: int(r.Table),
 	}}
 	if r.From.IsValid() {
@@ -227,4 +239,32 @@ func routingRuleEntry(r link.RoutingRule) RoutingRuleEntry {
 		}
 	}
 	return e
+}
+
+// otherSelectors are what ip-rule(8) prints of those that RoutingRule has no field
+// for.
+func otherSelectors(r link.RoutingRule) string {
+	var words []string
+	add := func(is bool, format string, args ...any) {
+		if is {
+			words = append(words, fmt.Sprintf(format, args...))
+		}
+	}
+	add(r.TOS != 0, "tos 0x%02x", r.TOS)
+	if r.UIDs != nil {
+		add(true, "uidrange %d-%d", r.UIDs[0], r.UIDs[1])
+	}
+	protocol := map[uint8]string{unix.IPPROTO_ICMP: "icmp", unix.IPPROTO_TCP: "tcp", unix.IPPROTO_UDP: "udp", unix.IPPROTO_ICMPV6: "ipv6-icmp"}[r.Protocol]
+	if protocol == "" {
+		protocol = fmt.Sprint(r.Protocol)
+	}
+	add(r.Protocol != 0, "ipproto %s", protocol)
+	for _, ports := range []struct {
+		name string
+		link.PortRange
+	}{{"sport", r.SourcePorts}, {"dport", r.Ports}} {
+		add(ports.First != 0 && ports.First == ports.Last, "%s %d", ports.name, ports.First)
+		add(ports.First != ports.Last, "%s %d-%d", ports.name, ports.First, ports.Last)
+	}
+	return strings.Join(words, " ")
 }

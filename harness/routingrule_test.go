@@ -1,6 +1,8 @@
 package harness_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/netrig/netrig/harness"
@@ -78,4 +80,23 @@ func TestHops(t *testing.T) {
 		"10.0.0.0/8 proto boot nexthop via 192.168.0.2 dev veth0 weight 1 nexthop via 192.168.7.2 dev veth2 weight 3 dead linkdown",
 		"fd09::/64 proto boot metric 5 nexthop via fd00::2 dev veth0 weight 2 nexthop via fd07::2 dev veth2 weight 1 linkdown",
 	}, several())
+}
+
+// Selectors that RoutingRule has no field for are told as ip-rule(8) prints them.
+func TestOtherSelectorsOfRoutingRules(t *testing.T) {
+	t.Parallel()
+	harness.RequireProgram(t, "ip")
+	n := harness.New(t).Node("n")
+	for _, words := range []string{
+		"from 10.0.0.0/8 ipproto tcp dport 80 lookup 100", "from all tos 0x10 lookup 100", "from all uidrange 1000-1999 lookup 100",
+		"from all fwmark 0x2 ipproto udp sport 53 dport 1024-2048 blackhole",
+	} {
+		n.Run("ip", append([]string{"rule", "add", "priority", "100"}, strings.Fields(words)...)...)
+		i := slices.IndexFunc(n.RoutingRules(), func(r harness.RoutingRuleEntry) bool { return r.Priority == 100 })
+		require.GreaterOrEqual(t, i, 0, words)
+		e := n.RoutingRules()[i]
+		require.Equal(t, "100: "+words, e.String())
+		require.NotEmpty(t, e.Other)
+		n.Run("ip", "rule", "del", "priority", "100")
+	}
 }

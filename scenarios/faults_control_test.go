@@ -62,6 +62,11 @@ func controlFaults(f family) []*fault {
 			packet: "echo request", node: "router", end: "TTL exceeded", seen: entering("router:veth1", ttl64), cause: "router: ",
 		},
 		{
+			name: "the TTL is set to 1 by a rule that counts", in: "Router", at: "forwarding", programs: []string{"nft"},
+			plant:  mangle("router", "iif veth1 "+f.either("icmp", "icmpv6")+" type echo-request counter "+field+" set 1"),
+			packet: "echo request", node: "router", end: "TTL exceeded", seen: entering("router:veth1", ttl64), cause: field + " set 1 counted 1, and changes what it meets",
+		},
+		{
 			name: "the TTL of the answers is set to 1", in: "Router", at: "forwarding", reply: true, programs: []string{"nft"},
 			plant:  mangle("router", "iif veth3 "+f.either("icmp", "icmpv6")+" type echo-reply "+field+" set 1"),
 			packet: "echo reply", node: "router", end: "TTL exceeded", seen: entering("router:veth3", ttl64), cause: "router: ",

@@ -13,7 +13,7 @@ import (
 // faultsOf are all faults, in the words of one family.
 func faultsOf(f family) []*fault {
 	var all []*fault
-	for _, list := range []func(family) []*fault{linkFaults, bridgeFaults, neighborFaults, routeFaults, filterFaults, controlFaults, natFaults, listenerFaults, sizeFaults, portFaults, wayFaults, passFaults, classFaults, addressFaults} {
+	for _, list := range []func(family) []*fault{linkFaults, bridgeFaults, neighborFaults, routeFaults, filterFaults, controlFaults, natFaults, listenerFaults, sizeFaults, portFaults, wayFaults, passFaults, classFaults, addressFaults, markFaults, detourFaults, errorFaults, keptFaults, ipsecFaults} {
 		all = append(all, list(f)...)
 	}
 	return all

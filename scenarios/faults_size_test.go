@@ -9,11 +9,11 @@ import (
 )
 
 // sizeNetworks carry packets that fill a link, which the six scenarios do not.
-var sizeNetworks = []network{{name: "BigRouter", body: plain(bigRouter)}, {name: "BigBridge", body: plain(bigBridge)}}
+var sizeNetworks = []network{{name: "BigRouter", body: plain(bigRouter)}, {name: "BigBridge", body: plain(bigBridge)}, {name: "Fragmented", body: plain(fragmented)}}
 
-// bigRouter is the network of TestRouter, and an echo of 1400 bytes through it.
-func bigRouter(t testing.TB, f family) *harness.Lab {
-	lab := harness.New(t)
+// twoSubnets builds the network of TestRouter, with its routes.
+func twoSubnets(t testing.TB, f family) (lab *harness.Lab, ns0 *harness.Node) {
+	lab = harness.New(t)
 	ns0, router, ns1 := lab.Node("ns0"), lab.Node("router"), lab.Node("ns1")
 	lab.Connect(ns0.Port("veth0", f.with(1, 2)), router.Port("veth1", f.with(1, 1)))
 	lab.Connect(ns1.Port("veth2", f.with(2, 2)), router.Port("veth3", f.with(2, 1)))
@@ -21,8 +21,21 @@ func bigRouter(t testing.TB, f family) *harness.Lab {
 	ns1.AddRoute(f.net(1), f.addr(2, 1))
 	router.EnableForwarding()
 	lab.Step("built")
+	return lab, ns0
+}
+
+// bigRouter is the network of TestRouter, and an echo of 1400 bytes through it.
+func bigRouter(t testing.TB, f family) *harness.Lab {
+	lab, ns0 := twoSubnets(t, f)
 	assert.Reachable(t, ns0, f.addr(2, 2))
 	assert.Reachable(t, ns0, f.addr(2, 2), assert.Size(1400), assert.DontFragment())
+	return lab
+}
+
+// fragmented is the network of TestRouter, and an echo in fragments through it.
+func fragmented(t testing.TB, f family) *harness.Lab {
+	lab, ns0 := twoSubnets(t, f)
+	assert.Reachable(t, ns0, f.addr(2, 2), assert.Size(3000))
 	return lab
 }
 

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -24,9 +25,13 @@ func (r *reasoner) fromError(f, e *capture.Flight) Verdict {
 	way := Route{}
 	if p != nil {
 		to, translated = n.destination(p)
-		way = r.route(n.Name, Query{To: to, From: p.Src, In: p.Interface})
+		if written, by, ok := r.written(n, p, "prerouting", "ingress"); ok {
+			r.aside = append(r.aside, fmt.Sprintf("%s: made %s out of %s: %s", n.Name, written, to, by))
+			to, translated = written, ""
+		}
+		way = r.way(n, Query{To: to, From: p.Src, In: p.Interface}.of(p))
 	} else {
-		way = r.route(n.Name, Query{To: to, From: f.First().Src})
+		way = r.way(n, Query{To: to, From: f.First().Src}.of(f.First()))
 	}
 	rule, rejected := n.dropRule("prerouting", "input", "forward", "output", "postrouting")
 	if rejected && strings.Contains(strings.ToLower(rule.Text), "reject") {
@@ -119,22 +124,6 @@ func (r *reasoner) refused() Verdict {
 		}
 	}
 	return v
-}
-
-// listeners names who waits for the like at another address or port.
-func (r *reasoner) listeners(v *Verdict, n *Node) {
-	var all []string
-	if n.Listeners == nil && r.Listening != nil {
-		n.Listeners = r.Listening(n.Name)
-	}
-	for _, l := range n.Listeners {
-		if l.Network == r.Network {
-			all = append(all, l.Addr.String())
-		}
-	}
-	if len(all) > 0 {
-		v.cause("%s: %s sockets wait on %s", n.Name, strings.ToUpper(r.Network), strings.Join(all, ", "))
-	}
 }
 
 // untranslated names the rules that could have changed a destination, and did

@@ -57,11 +57,19 @@ func (r *reasoner) bridged(v *Verdict, n *Node, bridge string, in, out *Link, p 
 		}
 		return
 	}
+	mac := p.DstMAC.String()
+	if e, ok := n.kept(bridge, mac); ok {
+		v.End = BlockedInBridge
+		v.cause("%s: %s takes frames for %s for itself: its forwarding database has a permanent entry for it (%s dev %s permanent)", n.Name, bridge, r.whose(p.DstMAC), mac, e.Interface)
+		if out != nil {
+			v.cause("%s: it is behind %s", n.Name, out.Name)
+		}
+		return
+	}
 	if own {
 		r.byStack(v, n)
 		return
 	}
-	mac := p.DstMAC.String()
 	entry, learned := n.behind(bridge, mac)
 	group := p.DstMAC[0]&1 == 1
 	switch {
@@ -166,7 +174,9 @@ func (r *reasoner) strayed(v *Verdict, p *capture.Packet) {
 	v.Seen, v.Node = p, p.Node
 	mac := p.DstMAC.String()
 	v.cause("the frame is for %s, but %s is %s", r.whose(p.DstMAC), p.Where(), r.Node(p.Node).link(p.Interface).MAC)
-	r.misled(v, p)
+	if !r.misled(v, p) {
+		r.readdressed(p)
+	}
 	r.twins(v, mac)
 	for _, n := range r.Nodes {
 		for i := range n.Links {
@@ -200,7 +210,24 @@ func (r *reasoner) misled(v *Verdict, p *capture.Packet) bool {
 func (r *reasoner) gone(v *Verdict, p *capture.Packet) {
 	v.End = WrongHost
 	v.cause("nobody behind %s has the hardware address %s", p.Where(), p.DstMAC)
-	r.misled(v, p)
+	if !r.misled(v, p) {
+		r.readdressed(p)
+	}
+}
+
+// readdressed names the rule by which a node sent a frame to a hardware address that
+// it does not know for anybody's.
+func (r *reasoner) readdressed(p *capture.Packet) {
+	sender, _ := r.ownerOfMAC(p.SrcMAC.String())
+	n := r.Node(sender)
+	if mac := p.DstMAC.String(); !slices.ContainsFunc(n.Neighbors, func(e Neighbor) bool { return e.MAC == mac }) {
+		for _, rule := range n.Rules {
+			if rule.written("ether daddr") == mac && (rule.Moved > 0 || !rule.Counted) {
+				r.blame(n, "ether daddr", mac, "addressed the frame to "+mac)
+				return
+			}
+		}
+	}
 }
 
 // loop is the end of a packet that went in circles.

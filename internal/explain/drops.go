@@ -24,7 +24,8 @@ func (r *reasoner) dropped(v *Verdict) (Drop, bool) {
 		return best, false
 	}
 	for _, d := range r.Drops {
-		if d.Node != v.Node || d.Packet == nil || name(d.Packet) != v.Packet {
+		// What is for another host is another copy of it, unless it strayed.
+		if d.Node != v.Node || d.Packet == nil || name(d.Packet) != v.Packet || d.Reason == "OTHERHOST" && v.End != WrongHost {
 			continue
 		}
 		if alike := r.alike(v, d.Packet); alike > most {

@@ -15,6 +15,7 @@ type Case struct {
 	Port    uint16
 	Network string // "icmp", "tcp", "udp"
 	Source  netip.Addr
+	Mark    uint32 // of the socket that asked
 
 	Request, Reply *capture.Flight
 	Window         capture.Window
@@ -28,12 +29,18 @@ type Case struct {
 type reasoner struct {
 	Case
 	*Facts
+	answering bool // it has been asked for the way of an answer
+	// aside is what goes with the cause, wherever the packet ended.
+	aside []string
 }
 
 // Explain tells which packet of the exchange died, where, and why.
 func Explain(c Case, f *Facts) Verdict {
-	r := &reasoner{c, f}
+	r := &reasoner{Case: c, Facts: f}
 	v := r.exchange()
+	r.detours(v)
+	r.untold(v)
+	v.Cause = append(v.Cause, r.aside...)
 	v.Reasons = append(v.Reasons, r.reasons(v)...)
 	return v
 }
@@ -79,6 +86,7 @@ func (r *reasoner) silent(f *capture.Flight, isReply bool) Verdict {
 		v.Reasons = append(v.Reasons, "others of the same packet went on")
 		return v
 	}
+	f = r.original(f)
 	last, stray := tip(f, r.Facts)
 	v := Verdict{Packet: name(last), Seen: last, Node: last.Node}
 	switch {
@@ -193,7 +201,7 @@ func (r *reasoner) looped(f *capture.Flight) bool {
 	seen := map[string]int{}
 	first := f.First()
 	for _, p := range f.Hops {
-		if p.Direction == capture.In {
+		if p.Direction == capture.In && !otherHost(p, r.Facts) {
 			back := p.Node == first.Node && first.Direction == capture.Out && p.Interface != "lo" && p.TTL < first.TTL
 			if n := r.Node(p.Node); back && n.withAddress(p.Src) != nil && n.withAddress(p.Dst) == nil {
 				return true
@@ -233,6 +241,15 @@ func (r *reasoner) requestName() string {
 		return "UDP datagram"
 	}
 	return "echo request"
+}
+
+// answerName is what the answer of a node would have been: of one where nobody
+// listens, which its counter tells, a reset.
+func (r *reasoner) answerName(n *Node) string {
+	if r.Network == "tcp" && n.Moved["TcpOutRsts"] > 0 {
+		return "TCP reset"
+	}
+	return r.replyName()
 }
 
 // replyName is what the answer would have been.

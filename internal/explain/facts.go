@@ -38,6 +38,8 @@ type Node struct {
 	Routes     []string
 	Forwarding []Forwarding
 	Rules      []Rule
+	Policy     []PolicyRule      `json:",omitempty"` // rules of policy routing beyond those that every node has
+	IPsec      []IPsecPolicy     `json:",omitempty"` // asked where IPsec has stopped something
 	Sysctls    map[string]string // by the names of sysctl(8)
 	Counters   map[string]uint64 // since the node was made
 	Moved      map[string]uint64 // those that the repeated probe moved, by how much
@@ -45,11 +47,14 @@ type Node struct {
 	Listeners  []Listener `json:",omitempty"`
 }
 
-// Listener is a socket that waits for others: of TCP one that listens, of UDP
-// one that is not connected.
+// Listener is a socket that takes what comes for it: of TCP one that listens, of
+// UDP any.
 type Listener struct {
 	Network string // "tcp" or "udp"
 	Addr    netip.AddrPort
+	Peer    netip.AddrPort `json:",omitzero"`  // of UDP: from whom alone it takes; invalid for anybody
+	Device  string         `json:",omitempty"` // that it is bound to; "" for none, or not known
+	Drops   uint64         `json:",omitempty"` // of UDP: datagrams that it has thrown away
 }
 
 // Link is an interface.
@@ -71,7 +76,9 @@ type Link struct {
 	XDP        bool   // a program looks at what comes in
 	// Control are the ways, "ingress" and "egress", at which filters of traffic
 	// control hang.
-	Control   []string `json:",omitempty"`
+	Control []string `json:",omitempty"`
+	// Filters are those that change packets or send them elsewhere, in words.
+	Filters   []string `json:",omitempty"`
 	Addresses []Address
 	Port      *Port `json:",omitempty"`
 }
@@ -126,6 +133,10 @@ type Connection struct {
 type Query struct {
 	To, From netip.Addr // From may be unset
 	In       string     // the interface that the packet came in by; "" for a packet of the node's own
+	Mark     uint32     `json:",omitempty"`
+	// Protocol and ports are asked for where rules select by them.
+	Protocol         uint8  `json:",omitempty"`
+	SourcePort, Port uint16 `json:",omitempty"`
 }
 
 // Route is the answer.
@@ -244,6 +255,17 @@ func (n *Node) behind(bridge, mac string) (Forwarding, bool) {
 	return Forwarding{}, false
 }
 
+// kept is a permanent entry by which a bridge takes frames to another's hardware
+// address for itself. Those of its own addresses it has by itself.
+func (n *Node) kept(bridge, mac string) (Forwarding, bool) {
+	for _, e := range n.Forwarding {
+		if e.Bridge == bridge && e.MAC == mac && e.Permanent && !n.own(bridge, mac) {
+			return e, true
+		}
+	}
+	return Forwarding{}, false
+}
+
 // own tells whether a bridge takes frames to a hardware address for itself.
 func (n *Node) own(bridge, mac string) bool {
 	if n.link(bridge).MAC == mac {
@@ -296,10 +318,20 @@ func (r *Rule) met(hooks []string) bool {
 	return false
 }
 
+// queues tells whether the rule hands packets to a program, and has no way on for
+// them where there is none.
+func (r Rule) queues() bool {
+	return (strings.Contains(r.Text, " queue ") || strings.Contains(r.Text, "-j NFQUEUE")) && !strings.Contains(r.Text, "bypass")
+}
+
+// maps tells whether the rule has a verdict for each of several values: that it
+// counted a packet does not say which it was then.
+func (r Rule) maps() bool { return strings.Contains(r.Text, " vmap ") }
+
 // drops tells whether the rule ends a packet's way.
 func (r Rule) drops() bool {
 	t := strings.ToLower(r.Text)
-	return strings.HasSuffix(t, " drop") || strings.Contains(t, " drop ") || strings.Contains(t, "reject")
+	return strings.HasSuffix(t, " drop") || strings.Contains(t, " drop ") || strings.Contains(t, "reject") || r.queues()
 }
 
 // solicitations tells whether the rule is about questions for neighbours only.

@@ -28,6 +28,9 @@ func FuzzExplain(f *testing.F) {
 	f.Add(append(append(way, record(0x11, failed)...), record(0x00, failed)...), facts, "udp", "ECONNREFUSED")
 	f.Add([]byte{}, []byte(`{}`), "", "ENETUNREACH")
 	f.Add(way, []byte(`{"Nodes":[{"Name":"client","Links":[{"Name":"eth0","Master":"eth0","Peer":"client:eth0","MAC":"02:00:00:00:00:01"}]}]}`), "icmp", "")
+	f.Add(way, []byte(`{"Nodes":[{"Name":"router","Policy":[{"Text":"1: fwmark 2 lookup 9","Mark":2,"Mask":2},{"Ports":{"First":1,"Last":2}}],"Moved":{"XfrmInPolBlock":1,"IpReasmFails":1},
+		"IPsec":[{"Direction":"fwd","Wraps":true}],"Rules":[{"Text":"meta mark set ","Hooks":["prerouting"]},{"Text":"meta mark set meta mark & 1 |","Hooks":["prerouting"],"Moved":1,"Counted":true},
+		{"Text":"ip daddr set 10.0.2.9","Hooks":["prerouting","postrouting"]},{"Text":"xt target \"dnat\" to x fwd to \"right\" dup to \"right\" vmap queue ","Moved":3}]}]}`), "icmp", "")
 	f.Fuzz(func(t *testing.T, frames, known []byte, network, errno string) {
 		facts := &Facts{}
 		if json.Unmarshal(known, facts) != nil {

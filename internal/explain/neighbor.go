@@ -52,6 +52,17 @@ func (r *reasoner) unresolved(v *Verdict, n *Node, next netip.Addr, device strin
 	if usable && question != nil && !answer.Reached(n.Name) && question.First().DstMAC[0]&1 == 1 {
 		usable = false
 	}
+	if name := n.asksNobody(next, device); name != "" && !usable && question == nil {
+		v.End = NeighborMissing
+		v.cause("%s: %s = 0: it asks nobody for %s", n.Name, name, r.who(next))
+		if known {
+			v.cause("%s: %s", n.Name, entry)
+		}
+		if v.Seen != nil {
+			r.noWayBack(n, v.Seen)
+		}
+		return true
+	}
 	switch {
 	// The kernel forgets neighbours that failed when the machine has many. That it
 	// was asked for says that the packet had passed all filters by then.
@@ -77,6 +88,9 @@ func (r *reasoner) unresolved(v *Verdict, n *Node, next netip.Addr, device strin
 		before = v.Seen
 	}
 	*v = dead(question)
+	if before != nil && before.Node == n.Name && r.errorAbout(r.Window.Follow(before)) == nil {
+		r.noWayBack(n, before)
+	}
 	v.Reasons = append(reasons, v.Reasons...)
 	if known {
 		v.Reasons = append(v.Reasons, n.Name+": neighbour "+entry.String())
@@ -85,6 +99,19 @@ func (r *reasoner) unresolved(v *Verdict, n *Node, next netip.Addr, device strin
 		v.Reasons = append(v.Reasons, "the "+name(before)+" waited for it in "+n.Name+"; it was "+LastSeen(before))
 	}
 	return true
+}
+
+// asksNobody is the sysctl by which a node asks nobody for an address that it does
+// not know yet, "" for none (neigh_max_probes of net/core/neighbour.c).
+func (n *Node) asksNobody(next netip.Addr, device string) string {
+	family := "ipv4.neigh." + device
+	if next.Is6() {
+		family = "ipv6.neigh." + device
+	}
+	if n.sysctl(family+".mcast_solicit") != "0" || n.isOn(family+".app_solicit") {
+		return ""
+	}
+	return "net." + family + ".mcast_solicit"
 }
 
 // usable tells whether packets can be sent to the neighbour.
@@ -251,6 +278,13 @@ func (r *reasoner) asked(v *Verdict, p *capture.Packet) {
 	}
 	if in.Master == "" && r.down(v, n, in) {
 		return
+	}
+	// An advertisement is a packet of IPv6, and may be sent by a route.
+	if p.ND != nil && own != nil && p.Src.IsValid() && !r.answering {
+		r.answering = true // the question for that gateway ends the same way, at most
+		if way := r.way(n, Query{To: p.Src, From: target}); way.Gateway.IsValid() && r.unresolved(v, n, way.Gateway, way.Device) {
+			return
+		}
 	}
 	r.byStack(v, n)
 }

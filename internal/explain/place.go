@@ -57,19 +57,36 @@ func (n *Node) destination(p *capture.Packet) (netip.Addr, string) {
 func (r Rule) applies(p *capture.Packet) bool {
 	words := strings.Fields(r.Text)
 	for i := 1; i < len(words); i++ {
-		not := i > 1 && words[i-2] == "!" || words[i] == "!="
-		value := words[i]
-		if value == "!=" && i+1 < len(words) {
-			value = words[i+1]
+		value, not := operandAt(words, i)
+		if words[i-1] != "--dport" && words[i-1] != "dport" {
+			continue
 		}
-		value = strings.Trim(value, `"`)
+		if port, err := strconv.ParseUint(value, 10, 16); err == nil && (uint16(port) == p.DstPort) == not {
+			return false
+		}
+	}
+	return r.takes(p.Interface)
+}
+
+// operandAt is what a rule's words compare with at a place, in the words of iptables
+// and of nft, and whether it is not to be so.
+func operandAt(words []string, i int) (value string, not bool) {
+	value, not = words[i], i > 1 && words[i-2] == "!"
+	if value == "!=" && i+1 < len(words) {
+		value, not = words[i+1], true
+	}
+	return strings.Trim(value, `"`), not
+}
+
+// takes tells whether what a rule says of interfaces does not speak against packets
+// that come in by one, "" for the node's own.
+func (r Rule) takes(in string) bool {
+	words := strings.Fields(r.Text)
+	for i := 1; i < len(words); i++ {
+		value, not := operandAt(words, i)
 		switch words[i-1] {
-		case "--dport", "dport":
-			if port, err := strconv.ParseUint(value, 10, 16); err == nil && (uint16(port) == p.DstPort) == not {
-				return false
-			}
-		case "-i", "iifname":
-			if !strings.HasSuffix(value, "+") && (value == p.Interface) == not {
+		case "-i", "iifname", "iif":
+			if !strings.HasSuffix(value, "+") && !strings.HasSuffix(value, "*") && (value == in) == not {
 				return false
 			}
 		}
@@ -100,7 +117,7 @@ func (n *Node) forwards(to netip.Addr, in string) bool {
 // by its counter.
 func (n *Node) dropRule(hooks ...string) (Rule, bool) {
 	for _, r := range n.Rules {
-		if r.Moved > 0 && r.drops() && r.met(hooks) {
+		if r.Moved > 0 && r.drops() && !r.maps() && !r.queues() && r.met(hooks) {
 			return r, true
 		}
 	}
@@ -111,7 +128,7 @@ func (n *Node) dropRule(hooks ...string) (Rule, bool) {
 // count: it may have been the one, where nothing else is found.
 func (n *Node) uncounted(hooks ...string) (Rule, bool) {
 	for _, r := range n.Rules {
-		if !r.Counted && r.drops() && r.met(hooks) {
+		if (!r.Counted || (r.maps() || r.queues()) && r.Moved > 0) && r.drops() && r.met(hooks) {
 			return r, true
 		}
 	}
@@ -158,6 +175,17 @@ func (n *Node) control(device string) string {
 	for name, moved := range n.Moved {
 		if rest, ok := strings.CutPrefix(name, device+" "); ok && moved > 0 && strings.HasSuffix(rest, " dropped") && !strings.HasPrefix(rest, "rx ") && !strings.HasPrefix(rest, "tx ") {
 			return strings.TrimSuffix(rest, " dropped")
+		}
+	}
+	return ""
+}
+
+// unwanted is the counter of segments that TCP itself did not want that moved, ""
+// for none.
+func (n *Node) unwanted() string {
+	for _, c := range []string{"TcpExtTCPMinTTLDrop", "TcpExtTCPMD5NotFound", "TcpExtTCPMD5Unexpected", "TcpExtTCPMD5Failure", "TcpExtTCPAORequired", "TcpExtTCPAOBad", "TcpInCsumErrors"} {
+		if n.Moved[c] > 0 {
+			return c
 		}
 	}
 	return ""

@@ -27,6 +27,12 @@ func (r *reasoner) reasons(v Verdict) []string {
 		if l.Query.In != "" {
 			from += " in by " + l.Query.In
 		}
+		if l.Query.Mark != 0 {
+			from += fmt.Sprintf(" with mark 0x%x", l.Query.Mark)
+		}
+		if l.Query.Protocol != 0 {
+			from += fmt.Sprintf(" of protocol %d port %d", l.Query.Protocol, l.Query.Port)
+		}
 		say("route to %s%s: %s", l.Query.To, from, l.Route)
 	}
 	for _, e := range n.Neighbors {
@@ -76,6 +82,9 @@ func (n *Node) switches(six bool) []string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(n.Sysctls)) {
 		v := n.Sysctls[name]
+		if strings.Contains(name, ".neigh.") || strings.Contains(name, "frag") {
+			continue // told where they are the reason
+		}
 		if strings.Contains(name, "bridge") {
 			if !n.bridges() || v == "0" || strings.Contains(name, "ip6") != six && !strings.Contains(name, "arp") {
 				continue

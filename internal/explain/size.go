@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 
@@ -36,6 +37,34 @@ func tooSmall(v *Verdict, n *Node, f *Facts, to netip.Addr) {
 		if to.Is6() && l.MTU > 0 && l.MTU < least && (l.Peer == "" || f.Node(far).link(name).MTU < least || f.Node(far).link(name).covers(to)) {
 			v.cause("%s:%s has an MTU of %d, and IPv6 needs %d: it has none there, and no routes", n.Name, l.Name, l.MTU, least)
 		}
+	}
+}
+
+// untold says why the node where a packet ended told nobody, where a node tells the
+// sender.
+func (r *reasoner) untold(v Verdict) {
+	p := v.Seen
+	if p == nil || p.Node != v.Node || p.Direction != capture.In || r.errorAbout(r.Window.Follow(p)) != nil {
+		return
+	}
+	switch {
+	case v.End == NullRouted && v.Detail == "blackhole route": // which nobody is told of
+	case v.End == NoRoute, v.End == NullRouted, v.End == TTLExceeded, v.End == TooBig && r.Node(p.Node).link(p.Interface).Master == "", v.End == Refused && p.Protocol == udp:
+		r.noWayBack(r.Node(v.Node), p)
+	}
+}
+
+// udp is the protocol's number (RFC 768).
+const udp = 17
+
+// noWayBack says that the ICMP error about a packet that came in could not be sent,
+// since the node has no route to the sender.
+func (r *reasoner) noWayBack(n *Node, p *capture.Packet) {
+	if !p.Src.IsValid() || p.Direction != capture.In || n.withAddress(p.Src) != nil {
+		return
+	}
+	if back := r.route(n.Name, Query{To: p.Src}); back.refuses() {
+		r.aside = append(r.aside, fmt.Sprintf("%s: the ICMP error about it never left %s, which has no route back to %s: %s", n.Name, n.Name, r.who(p.Src), back))
 	}
 }
 

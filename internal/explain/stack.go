@@ -28,8 +28,15 @@ func (r *reasoner) inStack(v *Verdict, p *capture.Packet, isReply bool) {
 		v.filtered(FilteredIn, n, rule)
 		return
 	}
+	if r.unassembled(v, n, p) {
+		return
+	}
 	to, translated := n.destination(p)
-	way := r.route(n.Name, Query{To: to, From: p.Src, In: p.Interface})
+	if written, by, ok := r.written(n, p, "prerouting", "ingress"); ok {
+		r.aside = append(r.aside, fmt.Sprintf("%s: made %s out of %s: %s", n.Name, written, to, by))
+		to, translated = written, ""
+	}
+	way := r.way(n, Query{To: to, From: p.Src, In: p.Interface}.of(p))
 	local := n.withAddress(to) != nil || way.Type == "local"
 	if r.spoofed(v, n, p, way) || loopback(v, n, to, p.Interface) {
 		return
@@ -71,6 +78,8 @@ func (r *reasoner) onward(v *Verdict, n *Node, p *capture.Packet, to netip.Addr,
 	switch {
 	case r.refusedByRoute(v, n, to, way):
 		return
+	case p != nil && r.ipsec(v, n, p.Src, to, "fwd", "out"):
+		return
 	case p != nil && p.TTL == 1:
 		v.End = TTLExceeded
 		v.cause("%s: it came with ttl 1, and a router takes one away", n.Name)
@@ -90,6 +99,16 @@ func (r *reasoner) onward(v *Verdict, n *Node, p *capture.Packet, to netip.Addr,
 // outward is the end of a packet on its way out of a node, which has a route.
 func (r *reasoner) outward(v *Verdict, n *Node, p *capture.Packet, to netip.Addr, way Route) {
 	next := to
+	// What changes the destination behind the routes changes whom the packet is for
+	// on the link.
+	late := []string{"postrouting"}
+	if p == nil {
+		late = append(late, "output")
+	}
+	if written, by, ok := r.written(n, nil, late...); ok {
+		next = written
+		r.aside = append(r.aside, fmt.Sprintf("%s: made %s out of %s: %s", n.Name, written, to, by))
+	}
 	if way.Gateway.IsValid() {
 		next = way.Gateway
 	}
@@ -138,7 +157,7 @@ func (r *reasoner) refusedByRoute(v *Verdict, n *Node, to netip.Addr, way Route)
 		v.End, v.Detail = NullRouted, "blackhole route"
 	case way.Error == "EACCES" || way.Type == "prohibit":
 		v.End, v.Detail = NullRouted, "prohibit route"
-	case way.Type == "unreachable" || way.Error == "EHOSTUNREACH" && strings.HasPrefix(route, "unreachable"):
+	case way.Type == "unreachable" || way.Error == "EHOSTUNREACH" && (strings.HasPrefix(route, "unreachable") || route != "" && len(n.Policy) > 0) || way.Error == "ENETUNREACH" && route != "" && n.refusing(to.Is6()):
 		v.End, v.Detail = NullRouted, "unreachable route"
 	default:
 		if r.cutOff(v, n, to) {
@@ -210,6 +229,9 @@ func (r *reasoner) local(v *Verdict, n *Node, p *capture.Packet, to netip.Addr, 
 		v.filtered(FilteredIn, n, rule)
 		return
 	}
+	if r.ipsec(v, n, p.Src, to, "in") {
+		return
+	}
 	if isReply && n.Name != r.From {
 		v.End = WrongHost
 		v.cause("%s takes it for itself: it has %s on %s", n.Name, to, n.withAddress(to).name())
@@ -235,14 +257,37 @@ func (r *reasoner) local(v *Verdict, n *Node, p *capture.Packet, to netip.Addr, 
 	if r.ignored(v, n, p, to) {
 		return
 	}
+	if r.thrownAway(v, n, p) {
+		return
+	}
+	if n.Moved["UdpNoPorts"]+n.Moved["Udp6NoPorts"] > 0 && p.Protocol == udp {
+		v.End = Refused
+		v.cause("%s: nobody takes it there: UdpNoPorts moved", n.Name)
+		r.listeners(v, n)
+		r.unsaid(v, n)
+		return
+	}
+	if counter := n.unwanted(); counter != "" {
+		v.End, v.Detail = DroppedByStack, counter
+		v.cause("%s: the counter %s moved by %d", n.Name, counter, n.Moved[counter])
+		return
+	}
 	// The request was taken; the answer is what is missing.
-	answer := r.unsent(n.Name, r.replyName(), p.Src, to, p)
-	if answer.Packet == r.replyName() && answer.End == DroppedByStack && answer.Detail == "" {
+	answer := r.unsent(n.Name, r.answerName(n), p.Src, to, p)
+	if answer.Packet == r.answerName(n) && answer.End == DroppedByStack && answer.Detail == "" {
+		if d, ok := r.dropped(v); ok && !d.unspecified() {
+			v.End, v.Detail = DroppedByStack, "the kernel says "+d.Reason
+			return
+		}
 		v.End = Accepted
 		v.cause("%s took it, and made no answer", n.Name)
 		return
 	}
 	*v = answer
+	if v.Packet == "TCP reset" {
+		v.cause("%s: nobody listens on %s port %d", n.Name, to, p.DstPort)
+		r.listeners(v, n)
+	}
 }
 
 // unused tells whether a node has an address that it may not use: it answers
@@ -326,15 +371,23 @@ func loopback(v *Verdict, n *Node, to netip.Addr, in string) bool {
 func (r *reasoner) unsent(node, what string, to, from netip.Addr, before *capture.Packet) Verdict {
 	n := r.Node(node)
 	v := Verdict{Packet: what, Node: node, Before: before}
-	way := r.route(node, Query{To: to, From: from})
+	flow := r.flow()
+	if before != nil {
+		flow = flow.answering(before)
+	}
+	flow.To = to
+	without := flow
+	flow.From = from
+	way := r.way(n, flow)
 	if !from.IsValid() || before == nil && way.Error != "" {
-		way = r.route(node, Query{To: to})
+		way = r.way(n, without)
 	}
 	switch {
 	case r.refusedByRoute(&v, n, to, way):
 	case before == nil && r.Errno == "EMSGSIZE":
 		v.End = TooBig
 		v.cause("%s: the packet does not fit %s:%s, whose MTU is %d%s", n.Name, n.Name, way.Device, n.link(way.Device).MTU, mtuOf(way))
+	case r.ipsec(&v, n, from, to, "out"):
 	case way.Type == "local" && before == nil:
 		if r.down(&v, n, n.link("lo")) {
 			break
@@ -410,6 +463,10 @@ func (v *Verdict) filtered(end End, n *Node, rule Rule) {
 	switch {
 	case rule.policy():
 		v.cause("%s: the policy %s", n.Name, rule.Text)
+	case rule.queues():
+		v.cause("%s: the rule %s hands packets to a program (NFQUEUE), and drops them where nobody takes them", n.Name, rule.Text)
+	case rule.Counted && rule.maps():
+		v.cause("%s: the rule %s counted %d, and drops some", n.Name, rule.Text, rule.Moved)
 	case rule.Counted:
 		v.cause("%s: the rule %s counted %d", n.Name, rule.Text, rule.Moved)
 	default:

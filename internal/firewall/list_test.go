@@ -40,7 +40,7 @@ func foreign(t *testing.T, n *ns.Namespace) (want []string) {
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
 		&expr.Range{Op: expr.CmpOpEq, Register: 1, FromData: portBytes(22), ToData: portBytes(23)},
 		&expr.Reject{Type: unix.NFT_REJECT_TCP_RST})...)
-	add(`meta nfproto ipv4 ip saddr @bad [limit] return`, with(proto4, saddr,
+	add(`meta nfproto ipv4 ip saddr @bad limit rate 1/second burst 5 packets return`, with(proto4, saddr,
 		&expr.Lookup{SourceRegister: 1, SetName: "bad"}, &expr.Limit{Type: expr.LimitTypePkts, Rate: 1, Unit: expr.LimitTimeSecond, Burst: 5},
 		&expr.Verdict{Kind: expr.VerdictReturn})...)
 	add(`ct state established accept`, expressions(Rule{Family: IPv4, Hook: Input, Verdict: Accept, States: []string{"established"}})...)

@@ -20,10 +20,42 @@ type nftLine struct {
 	exprs        []expr.Any
 }
 
-// opaque is an expression that this package does not know.
+// opaque is an expression that the library does not know, or not all of: its
+// attributes as the kernel sent them, by their numbers.
 type opaque struct {
 	expr.Any
-	name string
+	name  string
+	attrs map[uint16][]byte
+}
+
+// opaqueOf reads the attributes of an expression. One that can't be read has none.
+func opaqueOf(name string, data []byte) opaque {
+	o := opaque{name: name, attrs: map[uint16][]byte{}}
+	list, err := netlink.UnmarshalAttributes(data)
+	if err != nil {
+		return o
+	}
+	for _, a := range list {
+		o.attrs[a.Type&typeMask] = a.Data
+	}
+	return o
+}
+
+// typeMask takes the flags off the type of an attribute (NLA_TYPE_MASK).
+const typeMask = 0x3fff
+
+// number is an attribute of 32 bits in the order of the network, 0 where it is
+// not there.
+func (o opaque) number(attribute uint16) uint32 {
+	if v := o.attrs[attribute]; len(v) >= 4 {
+		return binary.BigEndian.Uint32(v)
+	}
+	return 0
+}
+
+// value is the bytes of an attribute that holds a value (NFTA_DATA_VALUE).
+func (o opaque) value(attribute uint16) []byte {
+	return opaqueOf("", o.attrs[attribute]).attrs[unix.NFTA_DATA_VALUE]
 }
 
 // dumpAttempts bounds the retries of a listing that a change interrupted.
@@ -139,35 +171,49 @@ func nftExpression(family byte, one []byte) (expr.Any, error) {
 	}
 	e := newExpression(name)
 	if e == nil {
-		return opaque{name: name}, nil
+		return opaqueOf(name, data), nil
 	}
 	if err := expr.Unmarshal(family, data, e); err != nil {
-		return opaque{name: name}, nil // an attribute newer than the library
+		return opaqueOf(name, data), nil // an attribute newer than the library
 	}
 	// A verdict is an immediate value for the verdict register.
 	if i, ok := e.(*expr.Immediate); ok && i.Register == unix.NFT_REG_VERDICT {
 		e = &expr.Verdict{}
 		if err := expr.Unmarshal(family, data, e); err != nil {
-			return opaque{name: name}, nil
+			return opaqueOf(name, data), nil
 		}
 	}
 	return e, nil
 }
 
 // newExpression is an empty expression of that name, for those that counterOf
-// and nftText understand.
+// and nftText understand by the library. Of bitwise it does not read shifts, of
+// ct not what is set, and byteorder, fwd, target and match not at all: those stay
+// opaque.
 func newExpression(name string) expr.Any {
 	switch name {
-	case "bitwise":
-		return &expr.Bitwise{}
 	case "cmp":
 		return &expr.Cmp{}
+	case "connlimit":
+		return &expr.Connlimit{}
 	case "counter":
 		return &expr.Counter{}
-	case "ct":
-		return &expr.Ct{}
+	case "dup":
+		return &expr.Dup{}
+	case "dynset":
+		return &expr.Dynset{}
+	case "exthdr":
+		return &expr.Exthdr{}
+	case "fib":
+		return &expr.Fib{}
+	case "hash":
+		return &expr.Hash{}
 	case "immediate":
 		return &expr.Immediate{}
+	case "limit":
+		return &expr.Limit{}
+	case "log":
+		return &expr.Log{}
 	case "lookup":
 		return &expr.Lookup{}
 	case "masq":
@@ -178,14 +224,24 @@ func newExpression(name string) expr.Any {
 		return &expr.NAT{}
 	case "notrack":
 		return &expr.Notrack{}
+	case "numgen":
+		return &expr.Numgen{}
 	case "payload":
 		return &expr.Payload{}
+	case "queue":
+		return &expr.Queue{}
+	case "quota":
+		return &expr.Quota{}
 	case "range":
 		return &expr.Range{}
 	case "redir":
 		return &expr.Redir{}
 	case "reject":
 		return &expr.Reject{}
+	case "rt":
+		return &expr.Rt{}
+	case "tproxy":
+		return &expr.TProxy{}
 	}
 	return nil
 }

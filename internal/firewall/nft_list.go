@@ -78,7 +78,7 @@ func (b *nft) counted(line nftLine) Counted {
 			return c
 		}
 	}
-	c.Text = fmt.Sprintf("%s %s %s: %s", familyWord(line.family), line.table, line.chain, nftText(line))
+	c.Text = fmt.Sprintf("%s %s %s: %s", familyWord(line.family), line.table, line.chain, nftText(line, b.asker(line)))
 	return c
 }
 

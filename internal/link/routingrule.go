@@ -23,7 +23,15 @@ type RoutingRule struct {
 	Table          uint32
 	SuppressPrefix int32 // -1 for none
 	Action         uint8 // FR_ACT_*: 1 looks a table up
+	TOS            uint8
+	Protocol       uint8      // 0 for any
+	SourcePorts    PortRange  // zero for any
+	Ports          PortRange  // of the destination
+	UIDs           *[2]uint32 // users of sockets, from and to; nil for any
 }
+
+// PortRange is from one port to another.
+type PortRange struct{ First, Last uint16 }
 
 // invert is FIB_RULE_INVERT of the flags of struct fib_rule_hdr.
 const invert = 2
@@ -66,7 +74,7 @@ func (s *Socket) RoutingRules() (all []RoutingRule, err error) {
 func parseRoutingRule(m []byte) (RoutingRule, error) {
 	h := nl.DeserializeRtMsg(m)
 	r := RoutingRule{
-		Family: h.Family, Table: uint32(h.Table), Action: h.Type, Not: h.Flags&invert != 0, SuppressPrefix: -1,
+		Family: h.Family, Table: uint32(h.Table), Action: h.Type, Not: h.Flags&invert != 0, SuppressPrefix: -1, TOS: h.Tos,
 	}
 	attrs, err := nl.ParseRouteAttr(m[h.Len():])
 	if err != nil {
@@ -95,9 +103,22 @@ func parseRoutingRule(m []byte) (RoutingRule, error) {
 			r.Mask = number()
 		case unix.RTA_TABLE:
 			r.Table = number()
+		case nl.FRA_IP_PROTO:
+			r.Protocol = a.Value[0]
+		case nl.FRA_SPORT_RANGE:
+			r.SourcePorts = portRange(a.Value)
+		case nl.FRA_DPORT_RANGE:
+			r.Ports = portRange(a.Value)
+		case nl.FRA_UID_RANGE:
+			r.UIDs = &[2]uint32{number(), nl.NativeEndian().Uint32(a.Value[4:])}
 		case nl.FRA_SUPPRESS_PREFIXLEN:
 			r.SuppressPrefix = int32(number())
 		}
 	}
 	return r, nil
+}
+
+// portRange reads a struct fib_rule_port_range.
+func portRange(value []byte) PortRange {
+	return PortRange{nl.NativeEndian().Uint16(value), nl.NativeEndian().Uint16(value[2:])}
 }

@@ -13,7 +13,7 @@ import (
 // Statuses of the command.
 const (
 	StatusWritten = 0 // the report has all that there was
-	StatusPartly  = 1 // the report is written, and says which files could not be read
+	StatusPartly  = 1 // the report is written, and says which files could not be read or are missing
 	StatusCannot  = 2 // there is no report
 )
 
@@ -38,8 +38,9 @@ Options:
 
 Exit status:
     0   the report is written
-    1   the report is written, but some files could not be read, or not wholly;
-        the report and standard error say which
+    1   the report is written, but some files could not be read, or not wholly,
+        or are missing that every test leaves behind (lab.pcapng, state.json,
+        story.txt, test.json); the report and standard error say which
     2   there is no report: nothing was found, or it could not be written
 
 Examples:

@@ -51,6 +51,14 @@ var files = map[string]func(s *set, raw []byte) error{
 	result.LadderFile:      func(s *set, raw []byte) error { return picture(raw, &s.ladder) },
 }
 
+// always are the files that every set has, besides its test.json, and what the
+// report lacks without them.
+var always = []struct{ name, lacks string }{
+	{result.StoryFile, "the story as the test told it is not shown"},
+	{result.PacketsFile, "no packet can be shown"},
+	{result.StateFile, "what the kernel said of the nodes can't be shown"},
+}
+
 func picture(raw []byte, into *string) error {
 	if !bytes.HasSuffix(bytes.TrimSpace(raw), []byte("</svg>")) {
 		return errors.New("it is no SVG picture, or only half of one")
@@ -142,6 +150,11 @@ func (s *set) readAll(names []string) {
 				err = path.Err
 			}
 			s.problems = append(s.problems, fmt.Sprintf("%s: %v", s.Name(name), err))
+		}
+	}
+	for _, file := range always {
+		if !slices.Contains(names, file.name) {
+			s.problems = append(s.problems, fmt.Sprintf("%s is missing, though every test leaves one behind: %s", s.Name(file.name), file.lacks))
 		}
 	}
 	slices.Sort(s.problems)

@@ -99,6 +99,12 @@ func TestBrokenFiles(t *testing.T) {
 		{"half of the packets", cut(result.PacketsFile), "lab.pcapng: read pcapng, block", "TestPass"},
 		{"no packets but a text", func(p result.Place) error { return p.Write(result.PacketsFile, []byte("packets, I think")) },
 			"lab.pcapng: read pcapng, block 1: it does not begin as such a file", "TestPass"},
+		{"no packets", func(p result.Place) error { return os.Remove(p.Path(result.PacketsFile)) },
+			"lab.pcapng is missing, though every test leaves one behind: no packet can be shown", `<li>passed</li>`},
+		{"no state", func(p result.Place) error { return os.Remove(p.Path(result.StateFile)) },
+			"state.json is missing, though every test leaves one behind", `<li>passed</li>`},
+		{"no story", func(p result.Place) error { return os.Remove(p.Path(result.StoryFile)) },
+			"story.txt is missing, though every test leaves one behind", `<li>passed</li>`},
 		{"half a picture", func(p result.Place) error { return p.Write(result.TopologyFile, []byte("<svg><text>")) },
 			"topology.svg: it is no SVG picture, or only half of one", "TestPass"},
 	} {
@@ -227,7 +233,9 @@ func TestStateLines(t *testing.T) {
 	t.Parallel()
 	st := stateOf("at the end", &explain.Facts{Errors: []string{"node x: routes: busy"}, Nodes: []*explain.Node{nil, {
 		Name:       "host",
-		Links:      []explain.Link{{Name: "eth0", Kind: "veth", MAC: "02:00:00:00:00:01", MTU: 1500, Master: "br0", Port: &explain.Port{State: "forwarding", Learning: true, Flood: true, Isolated: true}}},
+		Links:      []explain.Link{{Name: "eth0", Kind: "veth", MAC: "02:00:00:00:00:01", MTU: 1500, Master: "br0", Port: &explain.Port{State: "forwarding", Learning: true, Flood: true, Isolated: true}, Filters: []string{"egress u32 action mirred egress redirect dev br0"}}},
+		Policy:     []explain.PolicyRule{{Text: "100: from all lookup 7"}, {Text: "100: from all lookup 7", IPv6: true}},
+		IPsec:      []explain.IPsecPolicy{{Text: "src ::/0 dst ::/0 dir in"}},
 		Rules:      []explain.Rule{{Text: "drop", Counted: true, Packets: 1}, {Text: "drop", Counted: true, Packets: 2}},
 		Forwarding: []explain.Forwarding{{MAC: "02:00:00:00:00:09", Interface: "eth0", Bridge: "br0", Permanent: true}},
 		Counters:   map[string]uint64{"zero": 0, "b": 2, "a": 1},
@@ -244,6 +252,8 @@ func TestStateLines(t *testing.T) {
 	}
 	assert.Equal(t, []string{
 		"interfaces: eth0, down, veth, MTU 1500, 02:00:00:00:00:01, port of br0, forwarding, isolated",
+		"interfaces:     traffic control: egress u32 action mirred egress redirect dev br0",
+		"routes: rule of IPv4 100: from all lookup 7", "routes: rule of IPv6 100: from all lookup 7", "routes: policy of IPsec src ::/0 dst ::/0 dir in",
 		"forwarding database: 02:00:00:00:00:09 behind eth0 of br0, permanent",
 		"packet filter: drop  (1 packets)", "packet filter: drop  (2 packets)", "counters: a = 1", "counters: b = 2",
 	}, lines)

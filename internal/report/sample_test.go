@@ -96,9 +96,10 @@ func (s sample) save(t testing.TB, dir string) result.Place {
 	var file bytes.Buffer
 	require.NoError(t, s.packets.WritePcapng(&file))
 	require.NoError(t, p.Write(result.PacketsFile, file.Bytes()))
-	if s.facts != nil {
-		require.NoError(t, p.WriteJSON(result.StateFile, result.State{Version: result.Version, Test: s.test.Name, Facts: s.facts}))
+	if s.facts == nil {
+		s.facts = &explain.Facts{}
 	}
+	require.NoError(t, p.WriteJSON(result.StateFile, result.State{Version: result.Version, Test: s.test.Name, Facts: s.facts}))
 	if s.before != nil {
 		require.NoError(t, p.WriteJSON(result.StepsFile, result.States{Version: result.Version, Test: s.test.Name, States: s.before}))
 	}

@@ -95,6 +95,9 @@ func linksOf(n *explain.Node) group {
 			add(len(p.VLANs) > 0, "VLANs %v", p.VLANs)
 		}
 		g.add(l.Name, "%s", strings.Join(parts, ", "))
+		for i, f := range l.Filters { // the same one may hang there twice
+			g.add(fmt.Sprint(l.Name, " filter ", i), "    traffic control: %s", f)
+		}
 		for _, a := range l.Addresses {
 			text := a.Prefix.String()
 			if a.Tentative {
@@ -113,6 +116,13 @@ func routesOf(n *explain.Node) group {
 	g := group{Title: "routes"}
 	for _, r := range n.Routes {
 		g.add(r, "%s", r)
+	}
+	for _, p := range n.Policy {
+		family := map[bool]string{false: "IPv4", true: "IPv6"}[p.IPv6]
+		g.add("rule "+family+p.Text, "rule of %s %s", family, p.Text)
+	}
+	for _, p := range n.IPsec {
+		g.add(fmt.Sprint("policy ", p.Direction, p.Text), "policy of IPsec %s", p.Text)
 	}
 	return g
 }
