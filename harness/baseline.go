@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -161,7 +162,7 @@ func applyBaseline(proc *procfs, raw *link.Socket) error {
 	if err != nil {
 		return err
 	}
-	todo, err := learned.differences(proc, start)
+	todo, err := learned.differences(proc, raw, start)
 	if err != nil {
 		return err
 	}
@@ -188,17 +189,17 @@ func (v *startValues) kernelErrors() []setting {
 
 // differences are the settings of the baseline that a fresh namespace does not
 // have by itself. It is called inside one.
-func (v *startValues) differences(proc *procfs, start []byte) ([]setting, error) {
+func (v *startValues) differences(proc *procfs, raw *link.Socket, start []byte) ([]setting, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.todo != nil && bytes.Equal(v.start, start) {
 		return v.todo, nil
 	}
-	todo, _, err := differing(proc, baseline)
+	todo, _, err := differing(proc, raw, baseline)
 	if err != nil {
 		return nil, err
 	}
-	fast, slow, err := differing(proc, fastErrors)
+	fast, slow, err := differing(proc, raw, fastErrors)
 	if err != nil {
 		return nil, err
 	}
@@ -208,11 +209,16 @@ func (v *startValues) differences(proc *procfs, start []byte) ([]setting, error)
 
 // differing are those of the settings that the namespace does not have, and what it
 // has in their place.
-func differing(proc *procfs, settings []setting) (todo, instead []setting, err error) {
+func differing(proc *procfs, raw *link.Socket, settings []setting) (todo, instead []setting, err error) {
 	todo = []setting{}
 	files := sysctlFiles{proc: proc}
 	defer files.close()
 	for _, s := range settings {
+		if path.Base(s.path) == "addr_gen_mode" { // for its reader too (addrconf_sysctl_addr_gen_mode)
+			if err := raw.Await(); err != nil {
+				return nil, nil, err
+			}
+		}
 		value, err := files.read(s.path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
