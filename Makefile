@@ -26,7 +26,7 @@ soaking = go -C $(tools) build -buildvcs=false -o $(CURDIR)/$(OUT)/soak ./soak &
 suite := WHO=$(WHO) ARTIFACTS='$(ARTIFACTS)' $(tools)/test.sh $(if $(RUN),-run '$(RUN)')
 
 .DEFAULT_GOAL := help
-.PHONY: help test vm regressions matrix baseline kernels-page race stress bench bench-short microbench bench-compare benchstat cover fuzz soak soak-short docs lint fmt packages clean
+.PHONY: help test vm regressions starved matrix baseline kernels-page race stress bench bench-short microbench bench-compare benchstat cover fuzz soak soak-short docs lint fmt packages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,12 @@ regressions: ## Planted changes of a kernel are found, and nothing else is (SAME
 	@$(tools)/packages.sh test vm
 	@NETRIG_KERNEL='$(or $(KERNEL),debian/bookworm)' NETRIG_SAME='$(SAME)' \
 	  go test -tags machine -count=1 -timeout=60m -v $(if $(RUN),-run '$(RUN)') ./internal/planted
+
+starved: ## Tables of the whole machine used up, in a virtual one: tracked connections, neighbours (KERNEL=debian/trixie)
+	@$(tools)/packages.sh test vm
+	@CGO_ENABLED=0 go build -o $(OUT)/netrig ./cmd/netrig
+	@CGO_ENABLED=0 go test -tags machine -count=1 -timeout=20m -v -exec '$(CURDIR)/$(OUT)/netrig vm --kernel $(or $(KERNEL),debian/bookworm)' \
+	  -run '$(or $(RUN),^TestStarvedOf(Connections|Neighbors)$$)' ./internal/trial
 
 race: ## The same under the race detector, COUNT times
 	@$(suite) -race -count=$(COUNT) -timeout=60m $(PKG)

@@ -27,7 +27,20 @@ func (n *Node) tally(ask func(what string, q func(n *Node))) (counters Counters,
 	ask("counters", func(n *Node) { counters = n.Counters() })
 	ask("what interfaces dropped", func(n *Node) { n.addLosses(counters) })
 	ask("packet filter", func(n *Node) { rules = n.Rules() })
+	if len(rules) > 0 { // without, nothing tracks connections
+		ask("the connection tracking table", func(n *Node) { n.addUntracked(counters) })
+	}
 	return counters, rules
+}
+
+// addUntracked adds what was lost for want of room in the table of tracked
+// connections.
+func (n *Node) addUntracked(counters Counters) {
+	t := n.ConntrackTable()
+	if counters == nil || t.Dropped+t.EarlyDropped == 0 {
+		return
+	}
+	counters[explain.ConntrackDrop], counters[explain.ConntrackEarlyDrop] = t.Dropped, t.EarlyDropped
 }
 
 // Facts asks the kernel everything that explanations rest on, node by node,
@@ -55,7 +68,10 @@ func (l *Lab) Facts() (*explain.Facts, *Tally) {
 		ask("sysctls", func(n *Node) { n.sysctlFacts(told) })
 		counters, rules := n.tally(ask)
 		if len(rules) > 0 { // without, nothing tracks connections
-			ask("tracked connections", func(n *Node) { told.Conntrack = n.conntrackFacts() })
+			ask("tracked connections", func(n *Node) {
+				told.Conntrack = n.conntrackFacts()
+				told.ConntrackLimit = n.ConntrackTable().Limit
+			})
 		}
 		told.Counters, told.Moved = counters, counters.Since(nil)
 		told.Rules = ruleFacts(nil, rules)

@@ -28,6 +28,9 @@ func (r *reasoner) inStack(v *Verdict, p *capture.Packet, isReply bool) {
 		v.filtered(FilteredIn, n, rule)
 		return
 	}
+	if r.untracked(v, n) {
+		return
+	}
 	to, translated := n.destination(p)
 	way := r.route(n.Name, Query{To: to, From: p.Src, In: p.Interface})
 	local := n.withAddress(to) != nil || way.Type == "local"
@@ -103,6 +106,9 @@ func (r *reasoner) outward(v *Verdict, n *Node, p *capture.Packet, to netip.Addr
 			v.Packet, v.Seen, v.Before = questionName(next), nil, nil
 		}
 		v.filtered(FilteredOut, n, rule)
+		return
+	}
+	if r.untracked(v, n) {
 		return
 	}
 	device := n.link(way.Device)
