@@ -10,27 +10,24 @@ import (
 
 // untracked is the node in which what the probe sent, or its answer, may have
 // been dropped since the table of tracked connections was full; nil for none.
-// Only a probe that was dropped without a word asks for it.
+// Only a probe that was dropped without a word asks for it, in the node where that
+// was.
 func (e *Exchange) untracked() *harness.Node {
-	ends := []*capture.Flight{}
+	end := e.From.Name()
 	switch e.Cause.Kind {
 	case Silence.Kind:
-		ends = append(ends, e.Request, e.Reply)
+		for _, f := range []*capture.Flight{e.Request, e.Reply} {
+			if last := f.Last(); last != nil {
+				end = last.Node
+			}
+		}
 	case NotPermitted.Kind: // by the sender itself
 	default:
 		return nil
 	}
-	names := []string{e.From.Name()}
-	for _, f := range ends {
-		if last := f.Last(); last != nil && last.Node != names[len(names)-1] {
-			names = append(names, last.Node)
-		}
-	}
 	for _, n := range e.From.Lab().All() {
-		for _, name := range names {
-			if n.Name() == name && outOfRoom(n.ConntrackTable()) != "" {
-				return n
-			}
+		if n.Name() == end && outOfRoom(n.ConntrackTable()) != "" {
+			return n
 		}
 	}
 	return nil

@@ -31,6 +31,9 @@ type ConntrackTable struct {
 func (n *Node) ConntrackTable() ConntrackTable {
 	n.lab.TB.Helper()
 	var t ConntrackTable
+	if n.rules == nil && !n.entered.Load() && !n.lab.foreign.Load() {
+		return t // nobody has put a rule there that tracks
+	}
 	// Who asks where nothing is tracked has the kernel load a module.
 	if count, err := n.conntrackCount(); err != nil || count == "0" {
 		return t

@@ -144,6 +144,7 @@ func (n *Node) quietly(q func(n *Node)) try.Result {
 	return try.Run("facts", func(tb testing.TB) {
 		shadow := &Lab{TB: tb, timers: n.lab.timers, backend: n.lab.backend}
 		s := &Node{lab: shadow, name: n.name, base: n.base, rules: n.rules}
+		s.entered.Store(true) // it knows nothing of what was done in the node
 		defer func() {
 			if n.rules == nil && s.rules != nil {
 				_ = s.rules.Close()
