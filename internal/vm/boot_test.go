@@ -339,5 +339,5 @@ ip link add left$$ type bridge; modprobe -q nf_conntrack`)
 	r = b.run(t)
 	assert.NotEmpty(t, r.Leaks)
 	assert.Equal(t, r.Leaks, r.Complaints)
-	assert.Regexp(t, "^left behind: 1 network namespaces ", r.Leaks[0])
+	assert.Regexp(t, "(?m)^left behind: 1 network namespaces ", strings.Join(r.Leaks, "\n"))
 }
