@@ -26,7 +26,7 @@ soaking = go -C $(tools) build -buildvcs=false -o $(CURDIR)/$(OUT)/soak ./soak &
 suite := WHO=$(WHO) ARTIFACTS='$(ARTIFACTS)' $(tools)/test.sh $(if $(RUN),-run '$(RUN)')
 
 .DEFAULT_GOAL := help
-.PHONY: help test vm regressions matrix baseline kernels-page race stress bench bench-short microbench bench-compare benchstat cover fuzz soak soak-short docs lint fmt packages clean
+.PHONY: help test vm regressions starved matrix baseline kernels-page race stress bench bench-short microbench bench-compare benchstat cover fuzz fuzz-short soak soak-short short docs lint fmt packages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,12 @@ regressions: ## Planted changes of a kernel are found, and nothing else is (SAME
 	@$(tools)/packages.sh test vm
 	@NETRIG_KERNEL='$(or $(KERNEL),debian/bookworm)' NETRIG_SAME='$(SAME)' \
 	  go test -tags machine -count=1 -timeout=60m -v $(if $(RUN),-run '$(RUN)') ./internal/planted
+
+starved: ## Tables of the whole machine used up, in a virtual one: tracked connections, neighbours (KERNEL=debian/trixie)
+	@$(tools)/packages.sh test vm
+	@CGO_ENABLED=0 go build -o $(OUT)/netrig ./cmd/netrig
+	@CGO_ENABLED=0 go test -tags machine -count=1 -timeout=20m -v -exec '$(CURDIR)/$(OUT)/netrig vm --kernel $(or $(KERNEL),debian/bookworm)' \
+	  -run '$(or $(RUN),^TestStarvedOf(Connections|Neighbors)$$)' ./internal/trial
 
 race: ## The same under the race detector, COUNT times
 	@$(suite) -race -count=$(COUNT) -timeout=60m $(PKG)
@@ -89,13 +95,21 @@ cover: ## Statement coverage of all packages together, as whoever calls
 fuzz: ## Every fuzz target for FUZZTIME each
 	@$(tools)/fuzz.sh '$(FUZZTIME)' $(PKG)
 
+fuzz-short: ## The same for 200 inputs each, for CI
+	@$(tools)/fuzz.sh 200x $(PKG)
+
 soak: ## The scenarios SOAK times as root (1000), fewer as an ordinary user and with -race, under stress-ng
 	@$(tools)/packages.sh test race stress
 	@$(soaking) -rounds=$(SOAK)
 
 soak-short: ## The same in about a minute, for CI
 	@$(tools)/packages.sh test stress
-	@$(soaking) -rounds=8 -parts=root,user
+	@$(soaking) -rounds=$(or $(ROUNDS),8) -parts=root,user
+
+short: ## The short forms one after the other, as .ci/run has them: soak, bench, fuzz; less than five minutes
+	@$(MAKE) --no-print-directory soak-short ROUNDS=3
+	@$(MAKE) --no-print-directory bench-short
+	@$(MAKE) --no-print-directory fuzz-short
 
 docs: ## Write docs/scenarios*.md anew, from a run (KERNEL=debian/bookworm RUN=BridgeVLANs: what this kernel lacks, in a machine)
 	@$(if $(KERNEL),$(tools)/packages.sh vm && CGO_ENABLED=0 go build -o $(OUT)/netrig ./cmd/netrig)

@@ -28,8 +28,9 @@ func AskLate(from *harness.Node, to string, late time.Duration) (*Exchange, erro
 	return e, p.ask(a, e, from.Lab().Recording().Start())
 }
 
-// For the tests: what depends on the machine's neighbour table.
+// For the tests: what depends on tables that are one for the machine.
 var (
 	Forgotten  = forgotten
 	Overflowed = overflowed
+	OutOfRoom  = outOfRoom
 )

@@ -92,13 +92,20 @@ func asked(n *harness.Node, a netip.Addr) bool {
 	return n.Lab().Recording().All().First(m) != nil
 }
 
-// crowded is overflowed, of the table that a probe to the target needs.
+// crowded is overflowed, of the table that a probe to the target needs, and
+// untracked.
 func crowded(n *harness.Node, to string) string {
 	target, err := parseTarget(to)
 	if err != nil {
 		return ""
 	}
-	return overflowed(n.Lab().NeighborTable(target.addr.Is6()))
+	return overflowed(n.Lab().NeighborTable(target.addr.Is6())) + untracked(n.Lab())
+}
+
+// crowdedOut tells whether neighbours of the probe's family did not fit into the
+// kernel's table since the lab began.
+func (p *probe) crowdedOut() bool {
+	return p.node.Lab().NeighborTable(p.target.addr.Is6()).Overflows > 0
 }
 
 // overflowed says that neighbours did not fit into the kernel's table since the
@@ -108,7 +115,7 @@ func overflowed(now harness.NeighborTable) string {
 		return ""
 	}
 	return fmt.Sprintf("\n    this may be for want of room: since the lab began the kernel's neighbour table, of %d entries for all namespaces of the machine together"+
-		" (gc_thresh3), was too full for another one %d times (%d now; the sender is told ENOBUFS, with IPv6 EINVAL, and a router is silent):"+
+		" (net.ipv4.neigh.default.gc_thresh3, and its like of net.ipv6), was too full for another one %d times (%d now; the sender is told ENOBUFS, with IPv6 EINVAL, and a router is silent):"+
 		" run fewer tests at once (-parallel, -p 1), or call Lab.PermanentNeighbors", now.Limit, now.Overflows, now.Entries)
 }
 

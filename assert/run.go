@@ -78,7 +78,10 @@ func (p *probe) run() (*Exchange, error) {
 
 // conclude refuses a silence that proves nothing.
 func (p *probe) conclude(e *Exchange) error {
-	if e.Cause.Kind == Silence.Kind && overflowed(p.node.Lab().NeighborTable(p.target.addr.Is6())) != "" {
+	if full := e.untracked(); full != nil {
+		return fmt.Errorf("%s, which proves nothing: node %s had no room to track the connection", e.Cause, full)
+	}
+	if e.Cause.Kind == Silence.Kind && p.crowdedOut() {
 		return errors.New("no reply, which proves nothing: what needs an entry that does not fit is lost without a word")
 	}
 	if e.Cause.Kind == Silence.Kind && p.restless {
@@ -186,6 +189,10 @@ func (p *probe) settle(a asker, mark capture.Mark) (answer, bool) {
 			return got, true
 		}
 		if resting && !p.couldStillCome(a, mark) {
+			return answer{}, false
+		}
+		// What tells that the lab is at rest needs neighbours too.
+		if !resting && p.crowdedOut() {
 			return answer{}, false
 		}
 		if now := time.Now(); now.After(until) && (resting || now.After(end)) && (!p.arrived(a, mark) || late.Over()) {

@@ -185,9 +185,25 @@ func TestOverflowOfTheNeighborTable(t *testing.T) {
 	t.Parallel()
 	testify.Empty(t, assert.Overflowed(harness.NeighborTable{Entries: 1024, Limit: 1024}), "every entry has fitted")
 	text := assert.Overflowed(harness.NeighborTable{Entries: 1000, Limit: 1024, Overflows: 3})
-	for _, says := range []string{"1024 entries for all namespaces of the machine together", "gc_thresh3", "3 times", "1000 now", "-parallel", "Lab.PermanentNeighbors"} {
+	for _, says := range []string{"1024 entries for all namespaces of the machine together", "net.ipv4.neigh.default.gc_thresh3", "3 times", "1000 now", "-parallel", "Lab.PermanentNeighbors"} {
 		testify.Contains(t, text, says)
 	}
+}
+
+// The same of the table of tracked connections (internal/trial fills one, in a
+// machine).
+func TestNoRoomToTrack(t *testing.T) {
+	t.Parallel()
+	for _, enough := range []harness.ConntrackTable{
+		{}, {Entries: 4, Limit: 4}, {Entries: 3, Limit: 4, Dropped: 1}, {Entries: 4, Dropped: 1}, // of a clash; of no limit
+	} {
+		testify.Empty(t, assert.OutOfRoom(enough), "%+v", enough)
+	}
+	text := assert.OutOfRoom(harness.ConntrackTable{Entries: 4, Limit: 4, Dropped: 7})
+	for _, says := range []string{"tracks 4 connections, of 4", "net.netfilter.nf_conntrack_max", "dropped 7 packets", "as root and outside of the test"} {
+		testify.Contains(t, text, says)
+	}
+	testify.Contains(t, assert.OutOfRoom(harness.ConntrackTable{Entries: 2, Limit: 4, EarlyDropped: 5}), "given up 5 connections for new ones")
 }
 
 func TestPathVerb(t *testing.T) {

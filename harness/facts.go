@@ -28,7 +28,20 @@ func (n *Node) tally(ask func(what string, q func(n *Node))) (counters Counters,
 	ask("what interfaces dropped", func(n *Node) { n.addLosses(counters) })
 	ask("counters of IPsec", func(n *Node) { n.addIPsec(counters) })
 	ask("packet filter", func(n *Node) { rules = n.Rules() })
+	if len(rules) > 0 { // without, nothing tracks connections
+		ask("the connection tracking table", func(n *Node) { n.addUntracked(counters) })
+	}
 	return counters, rules
+}
+
+// addUntracked adds what was lost for want of room in the table of tracked
+// connections.
+func (n *Node) addUntracked(counters Counters) {
+	t := n.ConntrackTable()
+	if counters == nil || t.Dropped+t.EarlyDropped == 0 {
+		return
+	}
+	counters[explain.ConntrackDrop], counters[explain.ConntrackEarlyDrop] = t.Dropped, t.EarlyDropped
 }
 
 // Facts asks the kernel everything that explanations rest on, node by node,
@@ -57,7 +70,10 @@ func (l *Lab) Facts() (*explain.Facts, *Tally) {
 		ask("sysctls", func(n *Node) { n.sysctlFacts(told) })
 		counters, rules := n.tally(ask)
 		if len(rules) > 0 { // without, nothing tracks connections
-			ask("tracked connections", func(n *Node) { told.Conntrack = n.conntrackFacts() })
+			ask("tracked connections", func(n *Node) {
+				told.Conntrack = n.conntrackFacts()
+				told.ConntrackLimit = n.ConntrackTable().Limit
+			})
 		}
 		if hasIPsec(counters) {
 			ask("policies of IPsec", func(n *Node) { told.IPsec = n.ipsecFacts() })
@@ -133,6 +149,7 @@ func (n *Node) quietly(q func(n *Node)) try.Result {
 	return try.Run("facts", func(tb testing.TB) {
 		shadow := &Lab{TB: tb, timers: n.lab.timers, backend: n.lab.backend}
 		s := &Node{lab: shadow, name: n.name, base: n.base, rules: n.rules}
+		s.entered.Store(true) // it knows nothing of what was done in the node
 		defer func() {
 			if n.rules == nil && s.rules != nil {
 				_ = s.rules.Close()

@@ -1,14 +1,11 @@
 package harness
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"strings"
 
 	"github.com/netrig/netrig/internal/journal"
-	"golang.org/x/sys/unix"
 )
 
 // objects are what the kernel holds of the node, for a journal.
@@ -201,21 +198,6 @@ func (o *objects) connections(n *Node) {
 			"source translated", yes(c.SourceNAT), "destination translated", yes(c.DestinationNAT), "answered", yes(c.SeenReply),
 			"assured", yes(c.Assured), "mark", fmt.Sprint(c.Mark), "zone", fmt.Sprint(c.Zone))
 	}
-}
-
-// tracksConnections tells whether there is an entry to look at. To ask for the
-// table has the kernel load a module, which a journal must not.
-func (n *Node) tracksConnections() bool {
-	count := ""
-	err := n.space.Do(func() error {
-		raw, err := os.ReadFile(sysctlRoot + "net/netfilter/nf_conntrack_count")
-		count = strings.TrimSpace(string(raw))
-		return err
-	})
-	if errors.Is(err, unix.ENOENT) {
-		return n.rules != nil
-	}
-	return err == nil && count != "0"
 }
 
 // sorted are the objects in the order of their kinds and names, so that two

@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/netrig/netrig/capture"
 	"github.com/netrig/netrig/internal/firewall"
@@ -38,6 +39,7 @@ type Node struct {
 	bridgesErr  error
 
 	rules     firewall.Backend
+	entered   atomic.Bool // by functions of the test (Do)
 	servers   []*Server
 	closers   []func()
 	mounts    *mountSpace
@@ -177,6 +179,7 @@ func (n *Node) Do(f func() error) error {
 	if f == nil {
 		return fmt.Errorf("in node %s: Do was given no function (nil)", n.name)
 	}
+	n.entered.Store(true)
 	err := n.letIn()
 	if err == nil {
 		err = n.space.Do(f)

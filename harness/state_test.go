@@ -419,6 +419,7 @@ func TestConntrackAndRules(t *testing.T) {
 	a.AddDefaultRoute("10.0.1.1")
 	gw.EnableForwarding()
 	assert.Empty(t, gw.Conntrack())
+	assert.Zero(t, gw.ConntrackTable())
 	rule := gw.Masquerade(harness.NAT{Source: "10.0.1.0/24", Out: "eth0"})
 	assert.Equal(t, "-t nat -A POSTROUTING -s 10.0.1.0/24 -o eth0 -j MASQUERADE", rule.String())
 	s := b.Serve("udp", ":53")
@@ -433,6 +434,10 @@ func TestConntrackAndRules(t *testing.T) {
 	require.NoError(t, err)
 	lab.Settle()
 
+	limit, err := strconv.Atoi(gw.Sysctl("net/netfilter/nf_conntrack_max"))
+	require.NoError(t, err)
+	assert.Equal(t, harness.ConntrackTable{Entries: 1, Limit: limit}, gw.ConntrackTable())
+	assert.Zero(t, a.ConntrackTable(), "it tracks nothing")
 	require.Len(t, gw.Conntrack(), 1)
 	f := gw.Conntrack()[0]
 	assert.Equal(t, "udp 10.0.1.2:4000 > 10.0.9.2:53, reply 10.0.9.2:53 > 10.0.9.1:4000", f.String())

@@ -14,11 +14,10 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/netrig/netrig/internal/vm/guest"
+	_ "github.com/netrig/netrig/internal/vm/guest" // inside a machine this program is its first process, and modprobe
 )
 
 func main() {
-	guest.Main() // inside a machine this program is its first process, and modprobe
 	os.Exit(run(os.Args, os.Stdout, os.Stderr))
 }
 

@@ -7,12 +7,11 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"github.com/netrig/netrig/internal/vm/guest"
 )
 
 func TestMain(m *testing.M) {
-	guest.Main() // this binary plays netrig in the scripts, and so it is a machine's first process too
+	// This binary plays netrig in the scripts, and so it is a machine's first process
+	// too, by the import in main.go.
 	testscript.Main(m, map[string]func(){"netrig": main})
 }
 

@@ -80,9 +80,14 @@ func TestLastSeenEntering(t *testing.T) {
 		"no forwarding":   {func(n *Node) { n.Sysctls["net.ipv4.ip_forward"] = "0" }, NotForwarded, "ip_forward = 0"},
 		"traffic control": {func(n *Node) { n.Moved["left clsact dropped"] = 1 }, FilteredIn, "clsact (tc) dropped 1"},
 		"egress control":  {func(n *Node) { n.Moved["right clsact dropped"] = 1 }, FilteredOut, "router:right: clsact (tc) dropped 1"},
-		"a small MTU":     {func(n *Node) { n.Links[1].MTU = 68 }, TooBig, "an MTU of 68, the packet has 84"},
-		"a counter":       {func(n *Node) { n.Moved["IpInDiscards"] = 1 }, DroppedByStack, "IpInDiscards moved by 1"},
-		"nothing":         {func(*Node) {}, DroppedByStack, "nothing that could be asked stands in its way"},
+		"no room to track": {func(n *Node) {
+			n.Moved[ConntrackDrop], n.ConntrackLimit = 2, 1
+			n.Conntrack = []Connection{{Text: "tcp 10.0.1.9:1 > 10.0.2.2:80"}}
+		}, DroppedByStack, "router: it tracks 1 connections, and net.netfilter.nf_conntrack_max = 1: packets of new ones are dropped (nf_conntrack drop +2 when asked once more)"},
+		"a clash in tracking": {func(n *Node) { n.Moved[ConntrackDrop], n.ConntrackLimit = 1, 9 }, DroppedByStack, "the counter nf_conntrack drop moved by 1"},
+		"a small MTU":         {func(n *Node) { n.Links[1].MTU = 68 }, TooBig, "an MTU of 68, the packet has 84"},
+		"a counter":           {func(n *Node) { n.Moved["IpInDiscards"] = 1 }, DroppedByStack, "IpInDiscards moved by 1"},
+		"nothing":             {func(*Node) {}, DroppedByStack, "nothing that could be asked stands in its way"},
 		"a dead neighbour": {func(n *Node) { n.Neighbors[0].State = "FAILED" },
 			NeighborMissing, "10.0.2.2 dev right lladdr 02:00:00:00:00:04 FAILED"},
 	} {

@@ -44,7 +44,9 @@ type Node struct {
 	Counters   map[string]uint64 // since the node was made
 	Moved      map[string]uint64 // those that the repeated probe moved, by how much
 	Conntrack  []Connection
-	Listeners  []Listener `json:",omitempty"`
+	// ConntrackLimit is how many connections the node may track; 0 for any number.
+	ConntrackLimit int        `json:",omitempty"`
+	Listeners      []Listener `json:",omitempty"`
 }
 
 // Listener is a socket that takes what comes for it: of TCP one that listens, of

@@ -28,7 +28,7 @@ func (r *reasoner) inStack(v *Verdict, p *capture.Packet, isReply bool) {
 		v.filtered(FilteredIn, n, rule)
 		return
 	}
-	if r.unassembled(v, n, p) {
+	if r.unassembled(v, n, p) || r.untracked(v, n) {
 		return
 	}
 	to, translated := n.destination(p)
@@ -122,6 +122,9 @@ func (r *reasoner) outward(v *Verdict, n *Node, p *capture.Packet, to netip.Addr
 			v.Packet, v.Seen, v.Before = questionName(next), nil, nil
 		}
 		v.filtered(FilteredOut, n, rule)
+		return
+	}
+	if r.untracked(v, n) {
 		return
 	}
 	device := n.link(way.Device)

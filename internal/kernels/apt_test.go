@@ -13,9 +13,12 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/netrig/netrig/internal/deadline"
 )
 
 // A machine whose apt gets its packages from a directory: nothing is asked of
@@ -147,6 +150,69 @@ func TestFetch(t *testing.T) {
 	require.NoError(t, err)
 	_, err = c.Find(ctx, "debian/sid")
 	assert.Error(t, err)
+}
+
+// Whoever is interrupted while a kernel is fetched, or unpacked, leaves nothing of
+// it in the cache, and it is fetched as a whole the next time.
+func TestFetchInterrupted(t *testing.T) {
+	repository := fakeMachine(t, "Debian")
+	publish(t, repository, "Debian", "trixie", fakeDeb(t, "x.deb", ".xz", control("linux-image-"+fakeRelease, "6.1.9-1"), fakeFiles(fakeRelease, "", plain)))
+	c := openTestCache(t)
+	left := func() (all []string) {
+		for _, pattern := range []string{"apt/*/" + download + "*", "kernels-*/*", "names-*/*", "names-*/.*"} {
+			found, err := filepath.Glob(filepath.Join(c.Dir(), pattern))
+			require.NoError(t, err)
+			all = append(all, found...)
+		}
+		return all
+	}
+
+	// An apt-get that stands still in the midst of a download.
+	apt, err := exec.LookPath("apt-get")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "apt-get"), []byte(`#!/bin/sh
+case " $* " in
+*" download "*) ;;
+*) exec `+apt+` "$@" ;;
+esac
+echo half > x_amd64.deb
+touch `+dir+`/begun
+exec sleep 1000
+`), 0o755))
+	path := os.Getenv("PATH")
+	t.Setenv("PATH", dir+":"+path)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	failed := make(chan error)
+	go func() {
+		_, err := c.Find(ctx, "debian/trixie")
+		failed <- err
+	}()
+	require.NoError(t, deadline.Poll(30*time.Second, "the download did not begin", func() (bool, error) {
+		_, err := os.Stat(filepath.Join(dir, "begun"))
+		return err == nil, nil
+	}))
+	cancel()
+	require.Error(t, <-failed)
+	assert.Empty(t, left())
+
+	// In the midst of unpacking.
+	t.Setenv("PATH", path)
+	ctx, cancel = context.WithCancel(context.Background())
+	c.Say = func(format string, _ ...any) {
+		if strings.HasPrefix(format, "unpacking") {
+			cancel()
+		}
+	}
+	_, err = c.Find(ctx, "debian/trixie")
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Empty(t, left())
+
+	k, err := c.Find(context.Background(), "debian/trixie")
+	require.NoError(t, err)
+	assert.Equal(t, fakeRelease, k.Release)
+	assert.Len(t, left(), 2, "the kernel and its name")
 }
 
 func TestFetchNotDebian(t *testing.T) {

@@ -24,7 +24,7 @@ import (
 )
 
 // compared are the tests of the package that are no scenarios.
-const compared = "^Test(Oracle.*|Faults|Tshark|Tcpdump|Printed|Ping|Conntrack|JournalsSayNothing)$"
+const compared = "^Test(Oracle.*|Faults|Tshark|Tcpdump|Printed|Ping|Conntrack|JournalsSayNothing|Document)$"
 
 func main() {
 	rounds := flag.Int("rounds", 1000, "rounds of the scenarios as root; three tenths of that as an ordinary user, a tenth of both again with -race, a hundredth of all tests")
@@ -148,7 +148,7 @@ func prepare(race bool) (b *built, err error) {
 			return nil, fmt.Errorf("build the tests: %w\n%s", err, said)
 		}
 	}
-	for _, dir := range []string{"scenarios", "testdata"} {
+	for _, dir := range []string{"scenarios", "testdata", "docs"} {
 		if err := os.CopyFS(filepath.Join(b.folder, dir), os.DirFS(dir)); err != nil {
 			return nil, fmt.Errorf("copy the folder %s: %w", dir, err)
 		}

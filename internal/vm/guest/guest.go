@@ -14,9 +14,18 @@ import (
 	"github.com/netrig/netrig/internal/vm/wire"
 )
 
-// Main takes over when this process is one of the machine's own, and then does
-// not return. It must come before anything else in main.
-func Main() {
+// A process that is one of the machine's own is taken over here, and never gets
+// to main. The kernel calls modprobe some forty times, several at once, in a
+// machine of 256 MB. Of what netrig consists of, the tables that gopacket's
+// layers fill when they are initialised take 6 MB in each process, and a
+// machine's processes need none of them: Go initialises packages in the order of
+// their paths as far as their imports allow (The Go Programming Language
+// Specification, "Program initialization"), and this one does not import net, as
+// layers do. In another order it would work, and take more memory.
+func init() { takeOver() }
+
+// takeOver does not return when this process is one of the machine's own.
+func takeOver() {
 	switch {
 	case os.Getpid() == 1 && os.Args[0] == wire.Init:
 		err := run()
