@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"context"
 	"encoding/binary"
 	"slices"
 	"testing"
@@ -88,15 +89,16 @@ func fragments(t testing.TB, f family) *harness.Lab {
 	ns1.SetSysctl(f.either("net.ipv4.ipfrag_time", "net.ipv6.ip6frag_time"), 1)
 	began, start := time.Now(), lab.Recording().Start()
 	port.Inject(frames[0], frames[2])
-	require.NoError(lab, deadline.Poll(5*time.Second, "ns1 still waits for the fragment that is missing", func() (bool, error) {
-		moved = seen()
-		return moved["ns1"][f.counter("IpReasmTimeout")] > 0, nil
-	}))
+	// It says so to the sender, whom it knows by the first fragment.
+	expired := capture.Match{Kind: capture.TimeExceeded, ICMPCode: new(uint8(1)), Src: echo.Request.First().Dst, Dst: echo.Request.First().Src}
+	patience, cancel := context.WithTimeout(context.Background(), deadline.Of(5*time.Second))
+	defer cancel()
+	_, err := lab.Recording().Wait(patience, start, expired)
+	require.NoError(lab, err, "ns1 still waits for the fragment that is missing")
+	moved = seen()
 	require.EqualValues(lab, 1, moved["ns1"][f.counter("IpReasmTimeout")], moved["ns1"])
 	require.GreaterOrEqual(lab, time.Since(began), 900*time.Millisecond, "given up too early")
 	lab.Settle()
-	// It says so to the sender, whom it knows by the first fragment.
-	expired := capture.Match{Kind: capture.TimeExceeded, ICMPCode: new(uint8(1)), Src: echo.Request.First().Dst, Dst: echo.Request.First().Src}
 	window = lab.Recording().Window(start, lab.Recording().Mark())
 	assert.NotSeen(t, window, capture.Match{Node: "ns1", Kind: capture.EchoReply})
 	assert.Path(t, window.Follow(assert.Seen(t, window, expired)),
