@@ -17,7 +17,7 @@ import (
 // There are at most directLimit of them. A process that is killed closes its
 // descriptors one after the other, at some 12 ms each (see recorder), and a second is
 // all that it may take; further sockets belong to threads.
-var directLimit int32 = 24 // tests change it
+var directLimit int32 = 36 // tests change it
 
 // directTaps counts them.
 var directTaps atomic.Int32

@@ -268,6 +268,13 @@ func sysctlsHere() (map[string]string, error) {
 	return values, err
 }
 
+// Untouched tells whether nobody but the harness has been at work in the lab's nodes: no
+// function by Do, no program, and nobody who was told where a namespace is. Then they have
+// no links but those that the harness has made. It is for netrig's own verbs.
+func (l *Lab) Untouched() bool {
+	return !l.foreign.Load() && !slices.ContainsFunc(l.All(), func(n *Node) bool { return n.entered.Load() })
+}
+
 // Journaled tells whether NETRIG_JOURNAL asks for what is observed of the lab. It
 // is for netrig's own verbs.
 func (l *Lab) Journaled() bool { return l.journal != nil }

@@ -147,9 +147,24 @@ func (n *Node) RouteTo(address string) (RouteEntry, error) {
 	return routeEntry(found[0], n.namesByIndex()), nil
 }
 
+// namesByIndex are the names of the node's interfaces, as the harness has made them or,
+// where somebody else may have, as the kernel says.
 func (n *Node) namesByIndex() map[int]string {
 	n.lab.TB.Helper()
-	return linkNames(n.links())
+	if n.entered.Load() || !n.lab.Untouched() {
+		return linkNames(n.links())
+	}
+	names := map[int]string{loopbackIndex: "lo"}
+	for _, p := range n.ports {
+		names[p.index] = p.name
+	}
+	for _, b := range n.bridges {
+		names[b.index] = b.name
+	}
+	for _, d := range n.devices {
+		names[d.index] = d.name
+	}
+	return names
 }
 
 func routeEntry(r netlink.Route, names map[int]string) RouteEntry {
