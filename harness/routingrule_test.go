@@ -88,7 +88,8 @@ func TestOtherSelectorsOfRoutingRules(t *testing.T) {
 	harness.RequireProgram(t, "ip")
 	n := harness.New(t).Node("n")
 	for _, words := range []string{
-		"from 10.0.0.0/8 ipproto tcp dport 80 lookup 100", "from all tos 0x10 lookup 100", "from all uidrange 1000-1999 lookup 100",
+		"from 10.0.0.0/8 ipproto tcp dport 80 lookup 100", "from all tos 0x10 lookup 100", "from all uidrange 0-0 lookup 100", // an ordinary user has no other here
+
 		"from all fwmark 0x2 ipproto udp sport 53 dport 1024-2048 blackhole",
 	} {
 		n.Run("ip", append([]string{"rule", "add", "priority", "100"}, strings.Fields(words)...)...)

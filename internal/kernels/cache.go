@@ -62,8 +62,53 @@ func (c *Cache) say(format string, args ...any) {
 // Its maker has it locked.
 const unfinished = "unfinished-"
 
-// sweep removes what killed processes left.
+// place makes a directory in which a kernel is made, with its lock.
+func (c *Cache) place() (dir string, locked *os.File, err error) {
+	// Between the making and the locking it looks like one that was left.
+	noSweep, err := c.sweeping(unix.LOCK_SH)
+	if err != nil {
+		return "", nil, err
+	}
+	defer noSweep.Close()
+	if dir, err = os.MkdirTemp(c.kernelsDir(), unfinished); err != nil {
+		return "", nil, fmt.Errorf("make a place in the cache: %w", err)
+	}
+	if locked, err = os.Open(dir); err == nil {
+		err = unix.Flock(int(locked.Fd()), unix.LOCK_EX)
+	}
+	if err != nil {
+		os.RemoveAll(dir)
+		return "", nil, fmt.Errorf("lock %s: %w", dir, err)
+	}
+	return dir, locked, nil
+}
+
+// sweeping locks what sweeps exclude each other and new places by.
+func (c *Cache) sweeping(how int) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(c.locksDir(), "sweep"), os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("lock the cache: %w", err)
+	}
+	for {
+		if err = unix.Flock(int(f.Fd()), how); err != unix.EINTR {
+			break
+		}
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock the cache: %w", err)
+	}
+	return f, nil
+}
+
+// sweep removes what killed processes left. Where others are at work it is left to
+// the next one.
 func (c *Cache) sweep() {
+	alone, err := c.sweeping(unix.LOCK_EX | unix.LOCK_NB)
+	if err != nil {
+		return
+	}
+	defer alone.Close()
 	left, _ := filepath.Glob(filepath.Join(c.kernelsDir(), unfinished+"*"))
 	for _, dir := range left {
 		d, err := os.Open(dir)
@@ -104,20 +149,12 @@ func fileName(name string) string { return strings.NewReplacer("/", "_", ":", "_
 
 // add makes a kernel by fill, and gives it its name when it is whole.
 func (c *Cache) add(id func(*Kernel) string, fill func(*parts) error) (*Kernel, error) {
-	dir, err := os.MkdirTemp(c.kernelsDir(), unfinished)
-	if err != nil {
-		return nil, fmt.Errorf("make a place in the cache: %w", err)
-	}
-	defer os.RemoveAll(dir) // after the rename there is nothing to remove
-	d, err := os.Open(dir)
+	dir, d, err := c.place()
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
-	// Against sweep.
-	if err := unix.Flock(int(d.Fd()), unix.LOCK_EX); err != nil {
-		return nil, fmt.Errorf("lock %s: %w", dir, err)
-	}
+	defer os.RemoveAll(dir) // after the rename there is nothing to remove
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return nil, err
 	}
