@@ -18,6 +18,8 @@ type ping struct {
 	got    chan goping.Packet
 	ended  chan error
 	seq    int
+
+	witness witness // set before sent
 }
 
 func newPing(p *probe) (*ping, error) {
@@ -58,6 +60,7 @@ func (a *ping) run() error {
 	}
 	leave = sync.OnceFunc(leave)
 	defer leave() // where there is no socket
+	a.witness.open(a.probe.family())
 	a.pinger.OnSetup = leave
 	return a.pinger.Run()
 }
@@ -89,4 +92,13 @@ func (a *ping) match(kind capture.Kind, d capture.Direction) capture.Match {
 	return capture.Match{Node: a.probe.node.Name(), Kind: kind, Direction: d, ICMPID: &id, ICMPSeq: &seq}
 }
 
-func (a *ping) close() { a.pinger.Stop() }
+// undelivered tells whether the kernel has kept an answer that arrived from the node's
+// sockets: its own packet filter, say. It is to be asked when the lab is at rest.
+func (a *ping) undelivered() bool {
+	return !a.witness.saw(uint16(a.pinger.ID()), uint16(a.seq))
+}
+
+func (a *ping) close() {
+	a.pinger.Stop()
+	a.witness.close()
+}

@@ -213,10 +213,10 @@ const nextLook = 5 * time.Millisecond
 // machine that has no processor for its goroutines, that takes seconds.
 const lateTime = 3 * time.Second
 
-// arrived tells whether the answer to go-ping's echo has been seen to arrive: it
-// then comes, unless the node's own packet filter is in the way.
+// arrived tells whether the answer to go-ping's echo has been seen to arrive, and
+// been delivered: it then comes.
 func (p *probe) arrived(a asker, mark capture.Mark) bool {
-	if _, isPing := a.(*ping); !isPing {
+	if ping, isPing := a.(*ping); !isPing || ping.undelivered() {
 		return false
 	}
 	lab := p.node.Lab()
@@ -237,14 +237,14 @@ func (p *probe) rest() bool {
 // are not.
 func (p *probe) couldStillCome(a asker, mark capture.Mark) bool {
 	lab := p.node.Lab()
-	if _, isPing := a.(*ping); isPing || p.target.network == "tcp" {
+	if ping, isPing := a.(*ping); isPing || p.target.network == "tcp" {
 		if !p.node.Recorded() {
 			return true
 		}
 		// The answer has arrived, but its way through the program goes on: the
 		// goroutine of go-ping, the socket of a connect.
 		w := lab.Recording().Window(mark, lab.Recording().Mark())
-		if w.First(a.reply()) != nil {
+		if w.First(a.reply()) != nil && !(isPing && ping.undelivered()) {
 			return true
 		}
 		if isPing && w.First(a.request()) == nil {
