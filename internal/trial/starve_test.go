@@ -148,7 +148,13 @@ func TestStarvedOfMemory(t *testing.T) {
 	for _, who := range users() {
 		for _, mb := range []int{1500, 2040} {
 			t.Run(fmt.Sprint(who, " ", mb, " MB of addresses"), func(t *testing.T) {
-				f := famine{name: "memory", through: prlimit("as", mb<<20), says: `ulimit -v = \d+: there are too few KB`}
+				says := `ulimit -v = \d+: there are too few KB`
+				if mb < 2000 {
+					// Where the kernel has put what is mapped first leaves the Go runtime,
+					// now and then, without room for its first 4 MB, before a line of netrig's runs.
+					says += `|runtime: out of memory: cannot allocate`
+				}
+				f := famine{name: "memory", through: prlimit("as", mb<<20), says: says}
 				f.starve(t, who, "crowd=10")
 			})
 		}
