@@ -401,33 +401,24 @@ func hexadecimal(value, _ []byte) string {
 func hardware(value, _ []byte) string { return net.HardwareAddr(value).String() }
 
 func nfprotoName(value []byte) string {
-	switch decimal(value, nil) {
-	case "2":
-		return "ipv4"
-	case "10":
-		return "ipv6"
-	}
-	return decimal(value, nil)
+	return nameOf(decimal(value, nil), map[string]string{"2": "ipv4", "10": "ipv6"})
 }
 
-// etherType is by IEEE 802's numbers.
-func etherType(value, _ []byte) string {
-	names := map[string]string{"0x800": "ip", "0x86dd": "ip6", "0x806": "arp", "0x8100": "vlan"}
-	number := hexadecimal(value, nil)
+// nameOf is the name of a number, and the number where it has none.
+func nameOf(number string, names map[string]string) string {
 	if name := names[number]; name != "" {
 		return name
 	}
 	return number
 }
 
+// etherType is by IEEE 802's numbers.
+func etherType(value, _ []byte) string {
+	return nameOf(hexadecimal(value, nil), map[string]string{"0x800": "ip", "0x86dd": "ip6", "0x806": "arp", "0x8100": "vlan"})
+}
+
 func arpOperation(value, _ []byte) string {
-	switch decimal(value, nil) {
-	case "1":
-		return "request"
-	case "2":
-		return "reply"
-	}
-	return decimal(value, nil)
+	return nameOf(decimal(value, nil), map[string]string{"1": "request", "2": "reply"})
 }
 
 // packetType is by PACKET_* of include/uapi/linux/if_packet.h.
