@@ -1,8 +1,9 @@
 package assert
 
 import (
-	"encoding/binary"
-
+	"golang.org/x/net/icmp"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
 )
 
@@ -65,13 +66,18 @@ func (w *witness) saw(id, seq uint16) bool {
 // answers tells whether bytes as a raw socket gives them are the answer to an echo. Those
 // of IPv4 come with their header.
 func answers(b []byte, family int, id, seq uint16) bool {
-	kind := byte(129) // RFC 4443
+	protocol := unix.IPPROTO_ICMPV6
 	if family == unix.AF_INET {
-		kind = 0 // RFC 792
+		protocol = unix.IPPROTO_ICMP
 		if len(b) == 0 {
 			return false
 		}
 		b = b[min(int(b[0]&0xf)*4, len(b)):]
 	}
-	return len(b) >= 8 && b[0] == kind && binary.BigEndian.Uint16(b[4:]) == id && binary.BigEndian.Uint16(b[6:]) == seq
+	m, err := icmp.ParseMessage(protocol, b)
+	if err != nil || m.Type != ipv4.ICMPTypeEchoReply && m.Type != ipv6.ICMPTypeEchoReply {
+		return false
+	}
+	echo, ok := m.Body.(*icmp.Echo)
+	return ok && echo.ID == int(id) && echo.Seq == int(seq)
 }

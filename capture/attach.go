@@ -16,11 +16,7 @@ func (r *recorder) attach(t *Tap, n *ns.Namespace) error {
 		err = r.watch(t.fd)
 	}
 	if err != nil {
-		t.closeRing()
-		if t.fd >= 0 {
-			unix.Close(t.fd)
-		}
-		t.names.close()
+		t.close()
 		return err
 	}
 	r.taps[int32(t.fd)] = t

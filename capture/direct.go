@@ -60,12 +60,7 @@ func (r *recorder) attachDirect(t *Tap, n *ns.Namespace) error {
 		r.turn.Lock()
 		defer r.turn.Unlock()
 		delete(r.taps, int32(t.fd))
-		t.closeRing()
-		if t.fd >= 0 {
-			unix.Close(t.fd)
-		}
-		t.names.close()
-		t.fd = -1
+		t.close()
 		directTaps.Add(-1)
 	}
 	return err

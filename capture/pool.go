@@ -29,7 +29,6 @@ var pool struct {
 
 // takeRecorder gives a recorder that is ready for taps, and sees to one in reserve.
 func takeRecorder(s *store, set settings) (r *recorder, err error) {
-	waitForLeaving()
 	pool.Lock()
 	if n := len(pool.idle); n > 0 {
 		r, pool.idle = pool.idle[n-1], pool.idle[:n-1]
@@ -93,9 +92,7 @@ func left(done chan struct{}) {
 // waitForLeaving returns when few enough recorders are closing their sockets.
 func waitForLeaving() {
 	// Only the kernel can hold them up; then more threads are the lesser evil.
-	patience := time.NewTimer(2 * time.Second)
-	defer patience.Stop()
-	for {
+	for until := time.Now().Add(2 * time.Second); ; {
 		pool.Lock()
 		var first chan struct{}
 		if len(pool.leaving) > maxLeaving {
@@ -107,7 +104,7 @@ func waitForLeaving() {
 		}
 		select {
 		case <-first:
-		case <-patience.C:
+		case <-time.After(time.Until(until)):
 			return
 		}
 	}

@@ -158,10 +158,8 @@ func (r *recorder) watch(fd int) error {
 }
 
 func (r *recorder) closeAll() {
-	for fd, t := range r.taps {
-		t.closeRing()
-		unix.Close(int(fd))
-		t.names.close()
+	for _, t := range r.taps {
+		t.close()
 	}
 	for _, fd := range append(r.closing, r.epoll, r.woken, r.home, r.process) {
 		if fd >= 0 {

@@ -104,8 +104,8 @@ func (r *Recording) Attach(node string, n *ns.Namespace) (*Tap, error) {
 	t := &Tap{node: node, recording: r, fd: -1, names: names{netlink: -1}}
 	r.store.addTap(t)
 	var err error
+	waitForLeaving()
 	if reserveDirect() {
-		waitForLeaving()
 		if r.direct == nil {
 			r.direct = takeDirect(&r.store, r.settings)
 			r.recorders = append(r.recorders, r.direct)

@@ -52,6 +52,16 @@ func (t *Tap) open(set settings) error {
 	return os.NewSyscallError("bind an AF_PACKET socket", unix.Bind(fd, all))
 }
 
+// close closes what is open of that, at once.
+func (t *Tap) close() {
+	t.closeRing()
+	if t.fd >= 0 {
+		unix.Close(t.fd)
+		t.fd = -1
+	}
+	t.names.close()
+}
+
 // snap is the filter: the number that it returns is how many bytes of the
 // frame are queued. The original length comes with PACKET_AUXDATA.
 func snap(set settings) []unix.SockFilter {

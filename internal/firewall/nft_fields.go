@@ -86,7 +86,7 @@ func (w *writer) metaField(key expr.MetaKey) field {
 	case expr.MetaKeyL4PROTO:
 		return field{name: "meta l4proto", form: protocolName, size: 1}
 	case expr.MetaKeyNFPROTO:
-		return field{name: "meta nfproto", form: func(v, _ []byte) string { return nfprotoName(v) }, size: 1}
+		return field{name: "meta nfproto", form: nfprotoName, size: 1}
 	case expr.MetaKeyPROTOCOL:
 		return field{name: "meta protocol", form: etherType, size: 2}
 	case expr.MetaKeyMARK:
@@ -400,7 +400,7 @@ func hexadecimal(value, _ []byte) string {
 
 func hardware(value, _ []byte) string { return net.HardwareAddr(value).String() }
 
-func nfprotoName(value []byte) string {
+func nfprotoName(value, _ []byte) string {
 	return nameOf(decimal(value, nil), map[string]string{"2": "ipv4", "10": "ipv6"})
 }
 
