@@ -162,6 +162,9 @@ var badInput = []struct {
 		r.Remove()
 		r.Packets()
 	}, []string{"it has been removed"}},
+	{"counters of two nodes at a time", func(_ *harness.Lab, a, b *harness.Node) {
+		harness.Counts(a.Count(harness.Filter{Hook: harness.Input}), b.Count(harness.Filter{Hook: harness.Input, Source: "192.168.0.1"}))
+	}, []string{"-s 192.168.0.1/32", "a rule of node b", "one node at a time"}},
 	{"a move to where it is", func(_ *harness.Lab, a, b *harness.Node) {
 		p := a.Port("p")
 		a.Lab().Connect(p, b.Port("q"))

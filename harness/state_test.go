@@ -323,6 +323,32 @@ func TestBridges(t *testing.T) {
 	assert.False(t, sw.BridgePorts()[0].Hairpin)
 }
 
+// Counters that are read together are those of their rules, of both families where a
+// rule has both, and in the order of the rules.
+func TestCountersTogether(t *testing.T) {
+	t.Parallel()
+	for _, backend := range harness.Backends() {
+		t.Run(backend, func(t *testing.T) {
+			t.Parallel()
+			lab, a, b, _ := pair(t, harness.WithBackend(backend))
+			rule := func(port uint16) *harness.Rule {
+				return b.Count(harness.Filter{Hook: harness.Input, Protocol: "udp", Port: port})
+			}
+			nine, ten := rule(9), rule(10)
+			for _, to := range []string{"192.168.0.2:9", "[fd00::2]:9", "192.168.0.2:10"} {
+				c, err := a.Dial("udp", to)
+				require.NoError(t, err)
+				_, err = c.Write([]byte("x"))
+				require.NoError(t, err)
+				c.Close()
+			}
+			lab.Settle()
+			assert.Equal(t, []harness.Count{{Packets: 1, Bytes: 29}, {Packets: 2, Bytes: 29 + 49}}, harness.Counts(ten, nine))
+			assert.Empty(t, harness.Counts())
+		})
+	}
+}
+
 // Where there is br_netfilter, bridged packets meet the
 // packet filter when the sysctl says so, and otherwise not.
 func TestBridgedPacketsMeetTheFilter(t *testing.T) {

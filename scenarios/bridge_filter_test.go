@@ -63,12 +63,11 @@ func countAtHooks(n *harness.Node, f family, kind capture.Kind) *hookCounts {
 // 1, forward 1".
 func (c *hookCounts) since() string {
 	var passed []string
-	for i, rule := range c.rules {
-		now := rule.Packets()
-		if now != c.seen[i] {
-			passed = append(passed, fmt.Sprintf("%s %d", allHooks[i], now-c.seen[i]))
+	for i, now := range harness.Counts(c.rules...) {
+		if now.Packets != c.seen[i] {
+			passed = append(passed, fmt.Sprintf("%s %d", allHooks[i], now.Packets-c.seen[i]))
 		}
-		c.seen[i] = now
+		c.seen[i] = now.Packets
 	}
 	return strings.Join(passed, ", ")
 }

@@ -62,6 +62,12 @@ type Counted struct {
 	Bytes   uint64 // with IP headers, without Ethernet's
 }
 
+// Counter is what a rule has counted.
+type Counter struct {
+	Packets uint64
+	Bytes   uint64 // with IP headers, without Ethernet's
+}
+
 // Backend puts rules into one namespace. Its methods are safe for concurrent
 // use. A rule that was added by one Backend can't be removed by another.
 type Backend interface {
@@ -72,8 +78,10 @@ type Backend interface {
 	// Remove takes away the rule id and no other, not even an equal one. If
 	// connection tracking was on for its sake only, it is off afterwards.
 	Remove(id ID) error
-	// Counters is what the rule id has counted since it was added.
-	Counters(id ID) (packets, bytes uint64, err error)
+	// Counters are what the rules have counted since they were added, in their
+	// order; those of one chain (of one table on the iptables backends) are read at
+	// the same time, by one request.
+	Counters(ids ...ID) ([]Counter, error)
 	// Policy says what becomes of the packets that no rule of the filter table
 	// decides about: Accept or Drop, at Input, Forward or Output.
 	Policy(f Family, h Hook, v Verdict) error

@@ -21,13 +21,13 @@ func TestDrop(t *testing.T) {
 			}
 			l.send(client, l.serverAddr, 54, "over")
 			l.receive(passed)
-			packets, bytes, err := l.Counters(id)
+			counts, err := l.Counters(id)
 			require.NoError(l, err)
 			header := uint64(20 + 8)
 			if l.family == IPv6 {
 				header = 40 + 8
 			}
-			require.Equal(l, []uint64{n, n * (header + 10)}, []uint64{packets, bytes}, "counted by %s", r)
+			require.Equal(l, []Counter{{n, n * (header + 10)}}, counts, "counted by %s", r)
 			l.nothing(dropped)
 
 			l.remove(id)
@@ -178,9 +178,12 @@ func TestEqualRules(t *testing.T) {
 		l.overUDP(l.client, l.serverAddr, 53, server)
 		ids = append(ids, l.add(r))
 		require.Equal(l, []uint64{2, 1, 0}, []uint64{l.count(ids[0]), l.count(ids[1]), l.count(ids[2])})
+		all, err := l.Counters(ids[2], ids[0], ids[1])
+		require.NoError(l, err)
+		require.Equal(l, []uint64{0, 2, 1}, []uint64{all[0].Packets, all[1].Packets, all[2].Packets}, "in the order that was asked for")
 		l.remove(ids[1])
 		require.Equal(l, []uint64{2, 0}, []uint64{l.count(ids[0]), l.count(ids[2])})
-		_, _, err := l.Counters(ids[1])
+		_, err = l.Counters(ids[0], ids[1])
 		require.ErrorIs(l, err, errNotAdded)
 		require.ErrorIs(l, l.Remove(ids[1]), errNotAdded)
 		l.remove(ids[0])

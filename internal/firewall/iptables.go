@@ -58,7 +58,7 @@ func (b *iptables) add(r Rule) (*iptablesRule, error) {
 	if _, err := run(b.ns, b.change[r.Family], args...); err != nil {
 		return nil, err
 	}
-	chain, err := b.chain(r)
+	chain, err := b.chain(r, tables{})
 	if err != nil {
 		return nil, err
 	}
@@ -74,17 +74,25 @@ func (b *iptables) add(r Rule) (*iptablesRule, error) {
 	return added, nil
 }
 
-// chain is the chain of r, as it is in force.
-func (b *iptables) chain(r Rule) ([]savedLine, error) {
-	out, err := run(b.ns, b.save[r.Family], "-c", "-t", r.Table())
-	if err != nil {
-		return nil, err
+// tables are tables as the programs print them, each asked for once.
+type tables map[tableOf][]savedLine
+
+type tableOf struct {
+	family Family
+	table  string
+}
+
+// chain is the chain of r, as it is in force; its table is asked for unless it
+// is among those seen.
+func (b *iptables) chain(r Rule, seen tables) (chain []savedLine, err error) {
+	in := tableOf{r.Family, r.Table()}
+	lines, ok := seen[in]
+	if !ok {
+		if lines, err = saved(b.ns, b.save[r.Family], r.Table()); err != nil {
+			return nil, err
+		}
+		seen[in] = lines
 	}
-	lines, err := parseSave(out)
-	if err != nil {
-		return nil, err
-	}
-	var chain []savedLine
 	for _, line := range lines {
 		if line.chain == r.Hook.String() && !line.policy {
 			chain = append(chain, line)
@@ -95,12 +103,12 @@ func (b *iptables) chain(r Rule) ([]savedLine, error) {
 
 // find returns the rule id, as it is in force, and its number in its chain,
 // from 1.
-func (b *iptables) find(id ID) (known *iptablesRule, line savedLine, number int, err error) {
+func (b *iptables) find(id ID, seen tables) (known *iptablesRule, line savedLine, number int, err error) {
 	known, ok := b.rules[id]
 	if !ok {
 		return &iptablesRule{}, line, 0, errNotAdded
 	}
-	chain, err := b.chain(known.Rule)
+	chain, err := b.chain(known.Rule, seen)
 	if err != nil {
 		return known, line, 0, err
 	}
@@ -116,20 +124,24 @@ func (b *iptables) find(id ID) (known *iptablesRule, line savedLine, number int,
 	return known, line, 0, errGone
 }
 
-func (b *iptables) Counters(id ID) (packets, bytes uint64, err error) {
+func (b *iptables) Counters(ids ...ID) ([]Counter, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	known, line, _, err := b.find(id)
-	if err != nil {
-		return 0, 0, about("read the counters of", id, known.Rule, err)
+	counts, seen := make([]Counter, len(ids)), tables{}
+	for i, id := range ids {
+		known, line, _, err := b.find(id, seen)
+		if err != nil {
+			return nil, about("read the counters of", id, known.Rule, err)
+		}
+		counts[i] = Counter{line.packets, line.bytes}
 	}
-	return line.packets, line.bytes, nil
+	return counts, nil
 }
 
 func (b *iptables) Remove(id ID) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	known, _, number, err := b.find(id)
+	known, _, number, err := b.find(id, tables{})
 	if err == nil {
 		_, err = run(b.ns, b.change[known.Family], "-w", "-t", known.Table(), "-D", known.Hook.String(), strconv.Itoa(number))
 	}

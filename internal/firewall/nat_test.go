@@ -76,9 +76,9 @@ func TestMasqueradeOfEchoes(t *testing.T) {
 		}
 		l.ping(l.client, l.serverAddr, 5)
 		for source, want := range map[netip.Addr]uint64{l.clientAddr: 0, l.outside: 5} {
-			packets, _, err := watch.Counters(counts[source])
+			seen, err := watch.Counters(counts[source])
 			require.NoError(l, err)
-			require.Equal(l, want, packets, "echo requests from %s", source)
+			require.Equal(l, want, seen[0].Packets, "echo requests from %s", source)
 		}
 	})
 }
@@ -215,7 +215,7 @@ func TestSettleByCompat(t *testing.T) {
 	for port := uint16(4444); port < 4454; port++ {
 		id := l.add(l.rule(Postrouting, Masquerade))
 		l.overUDP(l.client, l.serverAddr, 53, server)
-		line, known, _, err := b.find(id)
+		line, known, _, err := b.find(id, chains{})
 		require.NoError(t, err)
 		require.NoError(t, b.remove(line.handle, known.in, true))
 		waited, err := settleByCompat(l.gateway)

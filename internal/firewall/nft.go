@@ -114,19 +114,27 @@ func (b *nft) Add(r Rule) (ID, error) {
 	return id, nil
 }
 
+// chains are the rules of chains as the kernel has them, by chainKey, each chain
+// asked for once.
+type chains map[string][]nftLine
+
 // find returns the rule id as the kernel has it, and the number of rules in
-// its chain.
-func (b *nft) find(id ID) (line nftLine, known nftRule, siblings int, err error) {
+// its chain, which is asked for unless it is among those seen.
+func (b *nft) find(id ID, seen chains) (line nftLine, known nftRule, siblings int, err error) {
 	known, ok := b.rules[id]
 	if !ok {
 		return line, known, 0, errNotAdded
 	}
-	if err := b.begin(); err != nil {
-		return line, known, 0, err
-	}
-	lines, err := b.dump(known.in)
-	if err != nil {
-		return line, known, 0, err
+	in := chainKey(byte(known.in.Table.Family), known.in.Table.Name, known.in.Name)
+	lines, ok := seen[in]
+	if !ok {
+		if err := b.begin(); err != nil {
+			return line, known, 0, err
+		}
+		if lines, err = b.dump(known.in); err != nil {
+			return line, known, 0, err
+		}
+		seen[in] = lines
 	}
 	for _, line := range lines {
 		if bytes.Equal(line.userData, id.tag()) {
@@ -136,21 +144,24 @@ func (b *nft) find(id ID) (line nftLine, known nftRule, siblings int, err error)
 	return line, known, len(lines), errGone
 }
 
-func (b *nft) Counters(id ID) (packets, octets uint64, err error) {
+func (b *nft) Counters(ids ...ID) ([]Counter, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	line, known, _, err := b.find(id)
-	if err != nil {
-		return 0, 0, about("read the counters of", id, known.Rule, err)
+	counts, seen := make([]Counter, len(ids)), chains{}
+	for i, id := range ids {
+		line, known, _, err := b.find(id, seen)
+		if err != nil {
+			return nil, about("read the counters of", id, known.Rule, err)
+		}
+		_, counts[i].Packets, counts[i].Bytes = counterOf(line.exprs)
 	}
-	_, packets, octets = counterOf(line.exprs)
-	return packets, octets, nil
+	return counts, nil
 }
 
 func (b *nft) Remove(id ID) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	line, known, siblings, err := b.find(id)
+	line, known, siblings, err := b.find(id, chains{})
 	if err == nil {
 		err = b.remove(line.handle, known.in, siblings == 1)
 	}

@@ -232,7 +232,7 @@ func (l *topology) remove(ids ...ID) {
 
 func (l *topology) count(id ID) uint64 {
 	l.Helper()
-	packets, _, err := l.Counters(id)
+	counts, err := l.Counters(id)
 	require.NoError(l, err)
-	return packets
+	return counts[0].Packets
 }
