@@ -31,11 +31,7 @@ type ConntrackTable struct {
 func (n *Node) ConntrackTable() ConntrackTable {
 	n.lab.TB.Helper()
 	var t ConntrackTable
-	if n.rules == nil && !n.entered.Load() && !n.lab.foreign.Load() {
-		return t // nobody has put a rule there that tracks
-	}
-	// Who asks where nothing is tracked has the kernel load a module.
-	if count, err := n.conntrackCount(); err != nil || count == "0" {
+	if !n.tracksConnections() {
 		return t
 	}
 	err := n.withConntrack(func(c *conntrack.Conn) error {
@@ -69,6 +65,9 @@ func (n *Node) conntrackCount() (count string, err error) {
 // tracksConnections tells whether there is an entry to look at. To ask for the
 // table has the kernel load a module, which a journal must not.
 func (n *Node) tracksConnections() bool {
+	if n.rules == nil && !n.entered.Load() && !n.lab.foreign.Load() {
+		return false // nobody has put a rule there that tracks
+	}
 	count, err := n.conntrackCount()
 	if errors.Is(err, unix.ENOENT) {
 		return n.rules != nil

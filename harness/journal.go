@@ -125,13 +125,20 @@ func (j *labJournal) end() {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline.Of(time.Second))
 	_ = l.Rest(ctx)
 	cancel()
-	words := j.words()
+	interfaces := map[*Node][]Interface{}
+	for _, n := range l.All() {
+		n.lookAtCarriers()
+	}
+	for _, n := range l.All() {
+		interfaces[n] = n.Interfaces()
+	}
+	words := j.words(interfaces)
 	file := &journal.Lab{Timers: string(l.timers), Backend: l.backend, Steps: j.steps(words)}
 	for _, drop := range l.recording.Dropped() {
 		file.Gaps = append(file.Gaps, drop.String())
 	}
 	for _, n := range l.All() {
-		file.Nodes = append(file.Nodes, journal.Node{Name: n.name, Objects: n.objects(words)})
+		file.Nodes = append(file.Nodes, journal.Node{Name: n.name, Objects: n.objects(words, interfaces[n])})
 	}
 	j.test.mu.Lock()
 	defer j.test.mu.Unlock()
@@ -147,7 +154,7 @@ func (j *labJournal) end() {
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // words are the lab's names for its hardware addresses.
-func (j *labJournal) words() journal.Words {
+func (j *labJournal) words(interfaces map[*Node][]Interface) journal.Words {
 	j.lab.TB.Helper()
 	macs := map[string]string{}
 	for _, n := range j.lab.All() {
@@ -159,7 +166,7 @@ func (j *labJournal) words() journal.Words {
 		}
 	}
 	for _, n := range j.lab.All() {
-		for _, i := range n.Interfaces() {
+		for _, i := range interfaces[n] {
 			if mac := i.MAC.String(); macs[mac] == "" && mac != "00:00:00:00:00:00" {
 				macs[mac] = n.name + ":" + i.Name
 			}

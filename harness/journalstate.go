@@ -3,21 +3,23 @@ package harness
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/netrig/netrig/internal/journal"
 )
 
-// objects are what the kernel holds of the node, for a journal.
-func (n *Node) objects(words journal.Words) []journal.Object {
+// objects are what the kernel holds of the node, for a journal, besides its
+// interfaces.
+func (n *Node) objects(words journal.Words, interfaces []Interface) []journal.Object {
 	n.lab.TB.Helper()
 	list := &objects{words: words}
-	n.lookAtCarriers()
-	list.interfaces(n)
+	list.interfaces(n, interfaces)
 	list.routes(n)
 	list.routingRules(n)
 	list.neighbours(n)
-	if len(n.BridgePorts()) > 0 || len(n.bridges) > 0 || len(n.devices) > 0 {
+	enslaved := func(i Interface) bool { return i.Master != "" }
+	if len(n.bridges) > 0 || len(n.devices) > 0 || slices.ContainsFunc(interfaces, enslaved) {
 		list.bridges(n)
 	}
 	list.filters(n)
@@ -35,8 +37,9 @@ func (n *Node) objects(words journal.Words) []journal.Object {
 // follows its ports'.
 func (n *Node) lookAtCarriers() {
 	n.lab.TB.Helper()
+	links := n.links()
 	for range 2 {
-		for _, l := range n.links() {
+		for _, l := range links {
 			_ = n.raw.Look(l.Attrs().Index) // one that has gone meanwhile is not there
 		}
 	}
@@ -65,11 +68,11 @@ func yes(is bool) string {
 	return "no"
 }
 
-func (o *objects) interfaces(n *Node) {
+func (o *objects) interfaces(n *Node, all []Interface) {
 	n.lab.TB.Helper()
 	makers, err := n.raw.AddressMakers()
 	n.must(err, "list the addresses")
-	for _, i := range n.Interfaces() {
+	for _, i := range all {
 		o.add(journal.Interface, i.Name, "kind", i.Kind, "flags", i.Flags.String(), "no carrier", yes(i.NoCarrier),
 			"operational state", i.OperState, "mtu", fmt.Sprint(i.MTU), "master", i.Master)
 		for _, a := range i.Addresses {

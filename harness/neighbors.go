@@ -129,6 +129,9 @@ func (n *Node) pending() (string, bool) {
 
 // held tells of packets in a queueing discipline of the node; "" for none.
 func (n *Node) held() string {
+	if !n.entered.Load() && !n.lab.foreign.Load() {
+		return "" // the interfaces that the harness makes have no queue, and nobody has given them one
+	}
 	qdiscs, err := n.route.QdiscList(nil)
 	if err != nil {
 		return "" // the namespace is going away, with all its packets

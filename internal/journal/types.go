@@ -142,7 +142,10 @@ type Time struct {
 // with a random key.
 func Sort(objects []Object) {
 	slices.SortFunc(objects, func(a, b Object) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(fmt.Sprint(a.Fields), fmt.Sprint(b.Fields)))
+		if c := cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)); c != 0 {
+			return c
+		}
+		return cmp.Compare(fmt.Sprint(a.Fields), fmt.Sprint(b.Fields)) // of the few that share a name
 	})
 	for i := 0; i < len(objects); {
 		end := i + 1

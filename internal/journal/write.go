@@ -85,7 +85,7 @@ func (w *Writer) Write(what any) error {
 	default:
 		return fmt.Errorf("write a journal: %T is neither a test nor a process", what)
 	}
-	raw, err := json.MarshalIndent(what, "", " ")
+	raw, err := json.Marshal(what)
 	if err != nil {
 		return fmt.Errorf("write a journal: %w", err)
 	}
