@@ -15,19 +15,23 @@ import (
 const enough = 8
 
 // overlap lets tests wait at the same time, unless whoever runs them said how
-// many there may be (-parallel, -cpu, GOMAXPROCS).
+// many there may be (-parallel), or on how many threads (-cpu, GOMAXPROCS).
 func overlap() {
-	said := os.Getenv("GOMAXPROCS") != ""
+	tests, threads := false, os.Getenv("GOMAXPROCS") != ""
 	flag.Visit(func(f *flag.Flag) {
 		switch f.Name {
-		case "test.parallel", "test.cpu", "test.fuzz": // fuzzing does compute, in so many processes
-			said = true
+		case "test.parallel":
+			tests = true
+		case "test.cpu", "test.fuzz": // fuzzing does compute, in so many processes
+			threads = true
 		}
 	})
-	if said || runtime.GOMAXPROCS(0) >= enough {
+	if threads || runtime.GOMAXPROCS(0) >= enough {
 		return
 	}
 	runtime.GOMAXPROCS(enough)
-	// A missing flag can only mean that testing has renamed it.
-	_ = flag.Set("test.parallel", strconv.Itoa(enough))
+	if !tests {
+		// A missing flag can only mean that testing has renamed it.
+		_ = flag.Set("test.parallel", strconv.Itoa(enough))
+	}
 }

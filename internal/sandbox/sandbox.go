@@ -90,6 +90,7 @@ func Main(m Tests) {
 			fmt.Fprintln(os.Stderr, "netrig: "+text)
 		}
 		overlap()
+		watchSeldom()
 		collectSeldom()
 		// Not on this goroutine: each hand-over between a goroutine locked to a
 		// thread and one that isn't is a switch of threads.

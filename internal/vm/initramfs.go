@@ -52,7 +52,7 @@ func (a *archive) fill(c *Config, accel Accel) error {
 	r := wire.Run{Beat: int64(beatEvery), Seed: make([]byte, 64), Load: loadedFirst}
 	_, _ = rand.Read(r.Seed) // never fails
 	if accel == TCG {
-		r.Scale = leastScale
+		r.Scale, r.Emulated = leastScale, true
 	}
 	for _, step := range []func() error{
 		func() error { return a.base(c) },

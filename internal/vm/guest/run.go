@@ -44,6 +44,9 @@ func run() error {
 		_ = m.load(module, "")
 	}
 	upLoopback()
+	if r.Emulated {
+		takeLongTurns()
+	}
 	_ = unix.Sethostname([]byte("netrig"))
 	out := wire.NewWriter(port)
 	scale := max(measure(), r.Scale)

@@ -62,6 +62,8 @@ type Run struct {
 	Beat int64
 	// Scale is the least factor for deadlines of the tests (NETRIG_TIMEOUT_SCALE).
 	Scale float64
+	// Emulated: the processor is emulated.
+	Emulated bool
 	// Leaks: the tests are run a second time, and it is told what the kernel holds
 	// after each.
 	Leaks bool

@@ -3,6 +3,7 @@
 package victim
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -66,6 +68,25 @@ func TestDaemon(t *testing.T) {
 // TestAtOnce prints how many tests may run at once, and on how many threads.
 func TestAtOnce(t *testing.T) {
 	fmt.Printf("parallel=%s threads=%d\n", flag.Lookup("test.parallel").Value, runtime.GOMAXPROCS(0))
+}
+
+// TestSlack prints the timer slack of the process's threads, in nanoseconds, in the
+// order of their numbers.
+func TestSlack(t *testing.T) {
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(threads, func(a, b os.DirEntry) int {
+		return cmp.Or(cmp.Compare(len(a.Name()), len(b.Name())), cmp.Compare(a.Name(), b.Name()))
+	})
+	for _, thread := range threads {
+		slack, err := os.ReadFile("/proc/" + thread.Name() + "/timerslack_ns")
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Printf("slack=%s\n", strings.TrimSpace(string(slack)))
+	}
 }
 
 // TestLook prints what the process is given, a line each.
