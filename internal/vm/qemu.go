@@ -31,9 +31,10 @@ type platform struct {
 	qemu, debian string // the program, and the package that it is in
 	machine, cpu string
 	console      string
-	serial       []string // of qemu, for the second serial line
-	port         string   // of qemu, for the virtio port's bus
-	tcg          []option // parameters of the kernel under emulation
+	serial       []string   // of qemu, for the second serial line
+	port         string     // of qemu, for the virtio port's bus
+	tcg          []option   // parameters of the kernel under emulation
+	rate         func() int // of the clock under emulation, see clockRate; nil for none to be told
 }
 
 var platforms = map[string]platform{
@@ -44,6 +45,7 @@ var platforms = map[string]platform{
 		// emulation. "max" is slower.
 		cpu:     "qemu64,-cx16",
 		console: "ttyS0",
+		rate:    clockRate,
 		serial:  []string{"-serial", "chardev:serial"},
 		port:    "virtio-serial-pci",
 		tcg: []option{
@@ -127,6 +129,11 @@ func kernelParameters(p platform, accel Accel, leaks bool, more []string) []opti
 			opt("the kernel's trials of its own ciphers take up to a second", "cryptomgr.notests"),
 		)
 		all = append(all, p.tcg...)
+		if p.rate != nil {
+			if rate := p.rate(); rate > 0 {
+				all = append(all, opt("the kernel's own measurement of its clock is wrong when qemu was off its processor meanwhile: a second took 0.3", "tsc_early_khz="+strconv.Itoa(rate)))
+			}
+		}
 	}
 	if leaks {
 		all = append(all, opt("each of the kernel's caches under its own name, to tell what is left in which", "slab_nomerge"))

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,6 +56,19 @@ func fakeConfig(t *testing.T) Config {
 }
 
 // What is found out before a machine starts.
+// The rate of the clock is told where it is steady, and where it is not the kernel has to
+// measure it.
+func TestClockRate(t *testing.T) {
+	const cpuinfo = "processor\t: 0\nflags\t\t: fpu tsc constant_tsc nonstop_tsc\nbogomips\t: 5192.24\n\n" +
+		"processor\t: 1\nflags\t\t: fpu\nbogomips\t: 10.00\n\n"
+	assert.Equal(t, 2596120, rateOf(cpuinfo))
+	assert.Equal(t, 2596120, rateOf(strings.TrimSpace(cpuinfo[:strings.Index(cpuinfo, "processor\t: 1")])))
+	assert.Zero(t, rateOf(strings.ReplaceAll(cpuinfo, "constant_tsc", "")))
+	assert.Zero(t, rateOf(strings.ReplaceAll(cpuinfo, "nonstop_tsc", "")))
+	assert.Zero(t, rateOf("processor : 0\nBogoMIPS : 48.00\nFeatures : fp asimd\n"))
+	assert.Zero(t, rateOf(""))
+}
+
 func TestCannot(t *testing.T) {
 	t.Run("no qemu", func(t *testing.T) {
 		c := fakeConfig(t)
