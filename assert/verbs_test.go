@@ -3,6 +3,8 @@ package assert_test
 import (
 	"net"
 	"net/netip"
+	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/netrig/netrig/internal/try"
 	testify "github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 func TestReachable(t *testing.T) {
@@ -485,4 +488,37 @@ func TestNeighborOfNoNode(t *testing.T) {
 	} {
 		testify.Contains(t, failure(t, verb), "the neighbour 10.0.1.1 of which node? It is nil")
 	}
+}
+
+// A connection ends with its lab although a copy of its descriptor is left, as a program
+// has for a moment that another test starts meanwhile.
+func TestConnectionEndsInSpiteOfCopies(t *testing.T) {
+	t.Parallel()
+	client, _, srv := chain(t)
+	var kept []int
+	t.Cleanup(func() { // after the connection's end, and before the lab's
+		client.Lab().Settle()
+		ends := client.Lab().Recording().All().Find(capture.Match{
+			Node: "client", Direction: capture.Out, Func: func(p *capture.Packet) bool { return p.TCPFlags&capture.FIN != 0 },
+		})
+		testify.Len(t, ends, 1, "%s", client.Lab().Recording().All())
+		for _, fd := range kept {
+			unix.Close(fd)
+		}
+	})
+	srv.Serve("tcp", ":80")
+	saw := assert.Reachable(t, client, "tcp:10.0.2.2:80").ServerSaw
+	names, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	for _, name := range names {
+		fd, err := strconv.Atoi(name.Name())
+		require.NoError(t, err)
+		own, err := unix.Getsockname(fd)
+		if at, ok := own.(*unix.SockaddrInet4); err == nil && ok && netip.AddrPortFrom(netip.AddrFrom4(at.Addr), uint16(at.Port)) == saw {
+			duplicate, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+			require.NoError(t, err)
+			kept = append(kept, duplicate)
+		}
+	}
+	require.NotEmpty(t, kept)
 }
